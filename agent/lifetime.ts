@@ -1,0 +1,53 @@
+/**
+ * Waiting and ending. Whatever waits takes an AbortSignal and rethrows its reason; timers that
+ * wait do not keep the process alive longer than what it is waiting for.
+ */
+
+/** Resolves after `ms`; rejects with the signal's reason as soon as it is aborted. */
+export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    if (signal?.aborted === true) {
+      reject(reasonOf(signal));
+      return;
+    }
+    const stop = (): void => {
+      clearTimeout(timer);
+      if (signal !== undefined) reject(reasonOf(signal));
+    };
+    const timer = setTimeout(() => {
+      signal?.removeEventListener('abort', stop);
+      resolve();
+    }, ms);
+    signal?.addEventListener('abort', stop, { once: true });
+  });
+}
+
+/** The reason of an aborted signal as an Error. */
+export function reasonOf(signal: AbortSignal): Error {
+  return signal.reason instanceof Error ? signal.reason : new Error(String(signal.reason));
+}
+
+/** Gives the event loop a turn, so that probes are answered while long work goes on in slices. */
+export function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
+/**
+ * Runs `work` on each item, at most `limit` at once, and waits for all. A rejection of one item
+ * does not stop the others; the first one is rethrown at the end.
+ */
+export async function forEachLimited<T>(
+  items: readonly T[],
+  limit: number,
+  work: (item: T) => Promise<void>,
+): Promise<void> {
+  const queue = items.values();
+  const failures: unknown[] = [];
+  const lanes = Array.from({ length: Math.min(limit, items.length) }, async () => {
+    for (const item of queue) {
+      await work(item).catch((error: unknown) => failures.push(error));
+    }
+  });
+  await Promise.all(lanes);
+  if (failures.length > 0) throw failures[0];
+}

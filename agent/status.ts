@@ -1,0 +1,212 @@
+/**
+ * The one mutable table: phase, progress, error and work at risk of each mount. Steps write to it
+ * through boot.ts, health/ reads it; its snapshot is the `/status` body of the contract.
+ */
+import type { AgentError, ErrorCode } from './errors.ts';
+import type { Resource } from './resource.ts';
+
+export type Phase =
+  'pending' | 'connecting' | 'receiving' | 'indexing' | 'checking_out' | 'ready' | 'failed';
+
+export type Health = 'pass' | 'warn' | 'fail';
+
+export type Credential = 'ok' | 'rejected' | 'sso_required' | 'unknown';
+
+/** Counts of the clone under way; totals are 0 until they are known. */
+export interface Progress {
+  readonly received_bytes: number;
+  readonly objects: number;
+  readonly total_objects: number;
+  readonly files: number;
+  readonly total_files: number;
+}
+
+export interface Head {
+  /** Full ref name, or null when HEAD is detached. */
+  readonly ref: string | null;
+  /** null while the branch is unborn (empty repository). */
+  readonly oid: string | null;
+}
+
+/** What would be lost with the disk; counts as `git status --porcelain=v2 --no-renames` has them. */
+export interface AtRisk {
+  readonly staged: number;
+  readonly unstaged: number;
+  readonly untracked: number;
+  readonly conflicted: number;
+  readonly untracked_bytes: number;
+  readonly unpushed_commits: number;
+  readonly stashes: number;
+  /** `merge`, `rebase`, `cherry-pick`, `revert`, `bisect`, `am`, or null. */
+  readonly operation: string | null;
+  /** At most 50, relative to the mount path, `/` between components. */
+  readonly paths: readonly string[];
+  readonly paths_total: number;
+  readonly branches: readonly { readonly ref: string; readonly unpushed: number }[];
+  /** Why the ledger cannot be sure, when it cannot; then work is counted as at risk. */
+  readonly unknown: string | null;
+  /** ISO 8601: when the work was first seen at risk, and when that was last checked. */
+  readonly since: string;
+  readonly checked_at: string;
+}
+
+export interface ErrorReport {
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly remedy: string;
+  readonly transient: boolean;
+  readonly next_attempt_at: string | null;
+}
+
+export interface MountStatus {
+  readonly type: 'github_repository';
+  readonly url: string;
+  readonly mount_path: string;
+  readonly phase: Phase;
+  readonly progress: Progress;
+  readonly head: Head | null;
+  readonly started_at: string | null;
+  readonly ready_at: string | null;
+  readonly attempts: number;
+  readonly credential: Credential;
+  readonly error: ErrorReport | null;
+  readonly at_risk: AtRisk | null;
+}
+
+export interface StatusSnapshot {
+  readonly version: string;
+  readonly session_id: string | null;
+  readonly status: Health;
+  readonly started_at: string;
+  readonly last_activity_at: string;
+  readonly reclaim_at: string;
+  readonly mounts: readonly MountStatus[];
+}
+
+/** Fields of a mount that a step may set. */
+export type MountChange = Partial<Omit<MountStatus, 'type' | 'url' | 'mount_path'>>;
+
+export const NO_PROGRESS: Progress = {
+  received_bytes: 0,
+  objects: 0,
+  total_objects: 0,
+  files: 0,
+  total_files: 0,
+};
+
+export interface StatusContext {
+  readonly version: string;
+  readonly startedAt: Date;
+  readonly reclaimAfterMs: number;
+}
+
+export class StatusTable {
+  readonly #context: StatusContext;
+  readonly #mounts = new Map<string, MountStatus>();
+  readonly #listeners = new Set<() => void>();
+  #sessionId: string | null = null;
+  #manifestRead = false;
+  #deadlineNear = false;
+  #lastActivityAt: Date;
+  #reclaimAt: Date;
+
+  constructor(context: StatusContext) {
+    this.#context = context;
+    this.#lastActivityAt = context.startedAt;
+    this.#reclaimAt = new Date(context.startedAt.getTime() + context.reclaimAfterMs);
+  }
+
+  /** Called once, when the manifest is known; each resource becomes a pending mount. */
+  begin(sessionId: string | null, resources: readonly Resource[]): void {
+    this.#sessionId = sessionId;
+    this.#manifestRead = true;
+    for (const { url, mountPath } of resources) {
+      this.#mounts.set(mountPath, {
+        type: 'github_repository',
+        url,
+        mount_path: mountPath,
+        phase: 'pending',
+        progress: NO_PROGRESS,
+        head: null,
+        started_at: null,
+        ready_at: null,
+        attempts: 0,
+        credential: 'unknown',
+        error: null,
+        at_risk: null,
+      });
+    }
+    this.#notify();
+  }
+
+  update(mountPath: string, change: MountChange): void {
+    const mount = this.#mounts.get(mountPath);
+    if (mount === undefined) throw new TypeError(`no mount at ${mountPath}`);
+    this.#mounts.set(mountPath, { ...mount, ...change });
+    this.#notify();
+  }
+
+  /** @param deadlineNear true from the first warning threshold on: health becomes `warn` while work is at risk. */
+  setReclaim(lastActivityAt: Date, reclaimAt: Date, deadlineNear: boolean): void {
+    this.#lastActivityAt = lastActivityAt;
+    this.#reclaimAt = reclaimAt;
+    this.#deadlineNear = deadlineNear;
+    this.#notify();
+  }
+
+  mount(mountPath: string): MountStatus | undefined {
+    return this.#mounts.get(mountPath);
+  }
+
+  get mounts(): readonly MountStatus[] {
+    return [...this.#mounts.values()];
+  }
+
+  /** True once the manifest was read and every mount in it is ready. */
+  get ready(): boolean {
+    return this.#manifestRead && this.mounts.every((mount) => mount.phase === 'ready');
+  }
+
+  get manifestRead(): boolean {
+    return this.#manifestRead;
+  }
+
+  get health(): Health {
+    const { mounts } = this;
+    if (mounts.some((mount) => mount.phase === 'failed')) return 'fail';
+    return this.#deadlineNear && mounts.some((mount) => mount.at_risk !== null) ? 'warn' : 'pass';
+  }
+
+  snapshot(): StatusSnapshot {
+    return {
+      version: this.#context.version,
+      session_id: this.#sessionId,
+      status: this.health,
+      started_at: this.#context.startedAt.toISOString(),
+      last_activity_at: this.#lastActivityAt.toISOString(),
+      reclaim_at: this.#reclaimAt.toISOString(),
+      mounts: this.mounts,
+    };
+  }
+
+  /** @returns a function that ends the subscription. The listener must not throw. */
+  subscribe(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  #notify(): void {
+    for (const listener of this.#listeners) listener();
+  }
+}
+
+export function reportOf(error: AgentError, nextAttemptAt: Date | null): ErrorReport {
+  const { code, message, remedy, transient } = error;
+  return {
+    code,
+    message,
+    remedy,
+    transient,
+    next_attempt_at: nextAttemptAt?.toISOString() ?? null,
+  };
+}

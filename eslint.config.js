@@ -1,0 +1,46 @@
+import js from '@eslint/js';
+import { defineConfig } from 'eslint/config';
+import tseslint from 'typescript-eslint';
+
+export default defineConfig(
+  { ignores: ['dist/', 'node_modules/', 'coverage/'] },
+  js.configs.recommended,
+  tseslint.configs.strictTypeChecked,
+  {
+    languageOptions: {
+      parserOptions: {
+        projectService: { allowDefaultProject: ['*.js'] },
+        tsconfigRootDir: import.meta.dirname,
+      },
+    },
+    rules: {
+      'no-empty': ['error', { allowEmptyCatch: false }],
+      '@typescript-eslint/consistent-type-imports': 'error',
+      '@typescript-eslint/switch-exhaustiveness-check': 'error',
+      // Numbers in messages are the rule here: offsets, sizes, counts.
+      '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true }],
+      // Loops over bytes need `while (true)` with a break inside.
+      '@typescript-eslint/no-unnecessary-condition': [
+        'error',
+        { allowConstantLoopConditions: 'only-allowed-literals' },
+      ],
+    },
+  },
+  // Hot loops read typed arrays whose bounds the loop itself guarantees; `!` states that.
+  {
+    files: ['agent/pack/**', 'agent/checkout/**', 'test/**'],
+    rules: { '@typescript-eslint/no-non-null-assertion': 'off' },
+  },
+  {
+    files: ['agent/**'],
+    ignores: ['agent/main.ts', 'agent/clone/worker.ts'],
+    rules: {
+      'no-restricted-properties': [
+        'error',
+        { object: 'process', property: 'env', message: 'Only main.ts reads the environment.' },
+        { object: 'process', property: 'exit', message: 'Only main.ts ends the process.' },
+        { object: 'process', property: 'on', message: 'Only main.ts listens to signals.' },
+      ],
+    },
+  },
+);
