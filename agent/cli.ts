@@ -1,0 +1,161 @@
+/**
+ * argv and environment → one frozen Invocation. Every flag has an environment twin (`--mount-root` ↔
+ * `MOUNT_AGENT_MOUNT_ROOT`), the command line wins, unknown flags are errors. Flags and defaults
+ * stand in flags.ts; nothing is read or opened here.
+ */
+import yargs from 'yargs';
+import type { Argv, Options } from 'yargs';
+import { AgentError } from './errors.ts';
+import { absolute, parseDuration, parseJobs, parseListen, usage } from './flag-values.ts';
+import type { ListenAddress } from './flag-values.ts';
+import { COMMANDS, FLAGS } from './flags.ts';
+import type { CommandName, Flag } from './flags.ts';
+import type { LogLevel } from './log.ts';
+import { VERSION } from './version.ts';
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+export type WaitFor = 'all' | 'any' | 'none';
+
+/** What every command knows; a field that a command has no flag for carries its default. */
+export interface Config {
+  /** Path of the manifest, or `-` for standard input. */
+  readonly manifest: string;
+  readonly manifestTimeoutMs: number;
+  readonly mountRoot: string;
+  readonly runDir: string;
+  readonly listen: readonly ListenAddress[];
+  /** Clones at once. */
+  readonly jobs: number;
+  readonly wait: WaitFor;
+  readonly reclaimAfterMs: number;
+  /** Times before the reclaim at which to warn, longest first. */
+  readonly warnBeforeMs: readonly number[];
+  readonly retryForMs: number;
+  readonly allowHttp: boolean;
+  /** null: the command's own default. */
+  readonly logLevel: LogLevel | null;
+  /** null: pretty on a terminal, JSON elsewhere. */
+  readonly logFormat: 'json' | 'pretty' | null;
+  readonly json: boolean;
+  readonly watch: boolean;
+  /** What stands after `--`: the command to supervise; empty without one. */
+  readonly command: readonly string[];
+}
+
+export type Invocation =
+  | { readonly kind: 'command'; readonly name: CommandName; readonly config: Config }
+  /** `--help` and `--version`: print and end with 0. */
+  | { readonly kind: 'text'; readonly text: string };
+
+const ENV_PREFIX = 'MOUNT_AGENT_';
+
+/** @throws AgentError USAGE_INVALID with one sentence about what is wrong. */
+export function parseInvocation(argv: readonly string[], env: Environment): Invocation {
+  let found: { name: CommandName; config: Config } | undefined;
+  let parser = yargs()
+    .scriptName('mount-agent')
+    .locale('en')
+    .parserConfiguration({ 'populate--': true, 'greedy-arrays': false })
+    .version(VERSION)
+    .help()
+    .strict()
+    .demandCommand(1, 'Name a command; --help lists them.')
+    .wrap(100)
+    .epilogue(
+      'Every flag has an environment twin: --mount-root is MOUNT_AGENT_MOUNT_ROOT.\n' +
+        'Exit codes: 0 well, 3 work at risk, 64 usage, 65 bad manifest, 69 unavailable, 70 internal, 77 permission, 128+n ended by signal n.',
+    );
+  for (const [name, command] of Object.entries(COMMANDS) as [
+    CommandName,
+    (typeof COMMANDS)[CommandName],
+  ][]) {
+    parser = parser.command(
+      command.usage.replace(' [-- CMD ARG...]', ''),
+      command.describe,
+      (sub: Argv) =>
+        sub
+          .usage(`mount-agent ${command.usage}\n\n${command.describe}`)
+          .options(flagsWithTwins(command.flags, env)),
+      (parsed) => {
+        found = { name, config: configFrom(parsed, name) };
+      },
+    );
+  }
+  const answer = { text: '', failures: [] as Error[] };
+  const keep = (error: Error | null | undefined, _parsed: unknown, output: string): void => {
+    if (error) answer.failures.push(error);
+    answer.text = output;
+  };
+  void parser.parse([...argv], {}, keep);
+  for (const failure of answer.failures) {
+    if (failure instanceof AgentError) throw failure;
+    throw new AgentError('USAGE_INVALID', failure.message);
+  }
+  if (found !== undefined) return { kind: 'command', ...found };
+  return { kind: 'text', text: answer.text };
+}
+
+function flagsWithTwins(flags: readonly Flag[], env: Environment): Record<string, Options> {
+  return Object.fromEntries(
+    flags.map((flag): [string, Options] => {
+      const options: Options = { ...FLAGS[flag], requiresArg: !isSwitch(flag) };
+      const twin = env[ENV_PREFIX + flag.toUpperCase().replaceAll('-', '_')];
+      return [flag, twin === undefined ? options : { ...options, default: twinValue(flag, twin) }];
+    }),
+  );
+}
+
+function isSwitch(flag: Flag): boolean {
+  const options: Options = FLAGS[flag];
+  return options.type === 'boolean';
+}
+
+function twinValue(flag: Flag, text: string): unknown {
+  const options: Options = FLAGS[flag];
+  if (options.array === true) return text.split(',');
+  if (options.type === 'number') return Number(text);
+  if (options.type === 'boolean') {
+    if (/^(1|true|yes)$/i.test(text)) return true;
+    if (/^(0|false|no|)$/i.test(text)) return false;
+    throw usage(`--${flag}`, text, '"true" or "false"');
+  }
+  if (options.choices !== undefined && !options.choices.includes(text)) {
+    throw usage(`--${flag}`, text, `one of ${options.choices.join(', ')}`);
+  }
+  return text;
+}
+
+function configFrom(parsed: Readonly<Record<string, unknown>>, name: CommandName): Config {
+  const value = (flag: Flag): unknown => {
+    const options: Options = FLAGS[flag];
+    const given: unknown = parsed[flag] ?? options.default;
+    // A flag given twice: the last one counts, as everywhere on the command line.
+    return Array.isArray(given) && options.array !== true ? given.at(-1) : given;
+  };
+  const command = (parsed['--'] ?? []) as string[];
+  if (name !== 'run' && command.length > 0) {
+    throw new AgentError('USAGE_INVALID', `"${name}" takes no command after "--"; "run" does`);
+  }
+  return Object.freeze({
+    manifest: value('manifest') as string,
+    manifestTimeoutMs: parseDuration('--manifest-timeout', value('manifest-timeout') as string),
+    mountRoot: absolute('--mount-root', value('mount-root') as string),
+    runDir: absolute('--run-dir', value('run-dir') as string),
+    listen: (value('listen') as string[]).map(parseListen),
+    jobs: parseJobs(value('jobs') as number),
+    wait: value('wait') as WaitFor,
+    reclaimAfterMs: parseDuration('--reclaim-after', value('reclaim-after') as string),
+    warnBeforeMs: (value('warn-before') as string)
+      .split(',')
+      .filter((part) => part.trim() !== '')
+      .map((part) => parseDuration('--warn-before', part))
+      .sort((a, b) => b - a),
+    retryForMs: parseDuration('--retry-for', value('retry-for') as string),
+    allowHttp: value('allow-http') as boolean,
+    logLevel: (value('log-level') ?? null) as LogLevel | null,
+    logFormat: (value('log-format') ?? null) as 'json' | 'pretty' | null,
+    json: value('json') as boolean,
+    watch: value('watch') as boolean,
+    command,
+  });
+}

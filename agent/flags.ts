@@ -1,0 +1,117 @@
+/**
+ * The table of commands and flags, with every default; names and meanings are the contract's.
+ */
+import type { Options } from 'yargs';
+
+export type CommandName = 'run' | 'mount' | 'check' | 'status' | 'rotate' | 'healthcheck';
+
+const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
+
+export const FLAGS = {
+  manifest: {
+    type: 'string',
+    default: '/run/mount-agent/manifest.json',
+    describe: 'Resource manifest; "-" is standard input',
+  },
+  'manifest-timeout': {
+    type: 'string',
+    default: '60s',
+    describe: 'How long to wait for the manifest to be dropped',
+  },
+  'mount-root': {
+    type: 'string',
+    default: '/app',
+    describe: 'Where repositories without a mount_path go',
+  },
+  'run-dir': {
+    type: 'string',
+    default: '/run/mount-agent',
+    describe: 'Directory of the daemon: socket, status, git configuration, credentials',
+  },
+  listen: {
+    type: 'string',
+    array: true,
+    default: ['127.0.0.1:8484'],
+    describe: 'Health endpoint, host:port; port 0 picks one; repeatable',
+  },
+  jobs: { type: 'number', default: 4, describe: 'Clones at once' },
+  wait: {
+    choices: ['all', 'any', 'none'],
+    default: 'all',
+    describe: 'Which mounts must be ready before the command starts',
+  },
+  'reclaim-after': {
+    type: 'string',
+    default: '24h',
+    describe: 'Inactivity after which the platform reclaims the disk',
+  },
+  'warn-before': {
+    type: 'string',
+    default: '4h,1h,15m',
+    describe: 'When to warn about work at risk, before the reclaim',
+  },
+  'retry-for': {
+    type: 'string',
+    default: '10m',
+    describe: 'How long a passing failure of a clone is tried again',
+  },
+  'allow-http': {
+    type: 'boolean',
+    default: false,
+    describe: 'Accept plain http URLs, for loopback hosts only',
+  },
+  'log-level': { choices: LOG_LEVELS, describe: 'Least level that is logged' },
+  'log-format': {
+    choices: ['json', 'pretty'],
+    describe: 'Form of the log; pretty on a terminal, json elsewhere',
+  },
+  json: { type: 'boolean', default: false, describe: 'Print the status as JSON' },
+  watch: { type: 'boolean', default: false, describe: 'Keep the status on the screen' },
+} as const satisfies Record<string, Options>;
+
+export type Flag = keyof typeof FLAGS;
+
+const LOG_FLAGS: readonly Flag[] = ['log-level', 'log-format'];
+const MANIFEST_FLAGS: readonly Flag[] = [
+  'manifest',
+  'manifest-timeout',
+  'mount-root',
+  'run-dir',
+  'allow-http',
+];
+const MOUNT_FLAGS: readonly Flag[] = [...MANIFEST_FLAGS, 'jobs', 'retry-for', ...LOG_FLAGS];
+
+export const COMMANDS: Readonly<
+  Record<CommandName, { describe: string; usage: string; flags: readonly Flag[] }>
+> = {
+  run: {
+    usage: 'run [-- CMD ARG...]',
+    describe: 'Mount the repositories, keep watching and serving; run CMD once they are ready',
+    flags: [...MOUNT_FLAGS, 'listen', 'wait', 'reclaim-after', 'warn-before'],
+  },
+  mount: {
+    usage: 'mount',
+    describe: 'Mount everything in the manifest and end: 0 all mounted, 69 some failed',
+    flags: MOUNT_FLAGS,
+  },
+  check: {
+    usage: 'check',
+    describe: 'Validate the manifest offline and print it normalised, tokens left out',
+    flags: MANIFEST_FLAGS,
+  },
+  status: {
+    usage: 'status',
+    describe: 'Show what the running daemon knows: 0, 3 work at risk, 69 no daemon',
+    flags: ['run-dir', 'json', 'watch'],
+  },
+  rotate: {
+    usage: 'rotate',
+    describe: 'Tell the daemon to read the manifest again and use its tokens',
+    flags: ['run-dir'],
+  },
+  healthcheck: {
+    usage: 'healthcheck',
+    describe: 'For container probes: 0 when the daemon is healthy, else 1',
+    flags: ['run-dir'],
+  },
+};
