@@ -1,0 +1,99 @@
+/**
+ * In: the daemon's environment and the session. Out: the environment of the command, and the file
+ * `env` that gives the same to a shell that sources it. GH_TOKEN is the only secret in either.
+ */
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Resource } from '../resource.ts';
+import type { Token } from '../token.ts';
+import { usesGhToken } from './gh-config.ts';
+import { shellQuote } from './shell-quote.ts';
+
+/** Holds the launcher `gh` and nothing else. Part of the package: a run directory may be noexec. */
+export const LAUNCHER_DIRECTORY = fileURLToPath(new URL('./bin', import.meta.url));
+export const SYSTEM_GIT_CONFIG = '/etc/gitconfig';
+/** What a shell searches when there is no PATH at all. */
+const FALLBACK_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+export interface CommandContext {
+  readonly runDirectory: string;
+  readonly resources: readonly Resource[];
+  /** True when git reads `<run directory>/gitconfig` without being told to by the environment. */
+  readonly gitConfigIncluded: boolean;
+}
+
+/** What GIT_CONFIG_SYSTEM stands in for, so that the user's choice survives; null: nothing. */
+export function systemGitConfigPath(base: Environment, runDirectory: string): string | null {
+  if (/^(1|true|yes|on)$/i.test(base['GIT_CONFIG_NOSYSTEM'] ?? '')) return null;
+  const path = base['GIT_CONFIG_SYSTEM'];
+  if (path === undefined || path === '') return SYSTEM_GIT_CONFIG;
+  // A daemon started from the command of another one would otherwise include its file in itself.
+  return path === systemFileOf(runDirectory) ? SYSTEM_GIT_CONFIG : path;
+}
+
+export function systemFileOf(runDirectory: string): string {
+  return join(runDirectory, 'system.gitconfig');
+}
+
+/** The first github.com resource's token; gh treats its plain-http test host in the same way. */
+export function ghTokenOf(resources: readonly Resource[]): Token | undefined {
+  const first =
+    resources.find(({ host }) => host === 'github.com') ??
+    resources.find(({ host }) => usesGhToken(host));
+  return first?.token;
+}
+
+/** Set for the command whatever was there before. */
+function forced({
+  runDirectory,
+  resources,
+  gitConfigIncluded,
+}: CommandContext): [string, string][] {
+  const token = ghTokenOf(resources);
+  return [
+    ...(token === undefined ? [] : [['GH_TOKEN', token.reveal()] as [string, string]]),
+    ...(gitConfigIncluded
+      ? []
+      : [['GIT_CONFIG_SYSTEM', systemFileOf(runDirectory)] as [string, string]]),
+    ['MOUNT_AGENT_RUN_DIR', runDirectory],
+  ];
+}
+
+/** Set for the command unless the user chose otherwise: no prompt that nobody can answer. */
+const DEFAULTS: readonly [string, string][] = [
+  ['GIT_TERMINAL_PROMPT', '0'],
+  ['GCM_INTERACTIVE', '0'],
+];
+
+export function commandEnvironment(
+  base: Environment,
+  context: CommandContext,
+): Record<string, string> {
+  const environment = new Map(DEFAULTS);
+  for (const [name, value] of Object.entries(base)) {
+    if (value !== undefined) environment.set(name, value);
+  }
+  for (const [name, value] of forced(context)) environment.set(name, value);
+  // GIT_CONFIG_SYSTEM counts only without it, and leaves out the system's file where it was set.
+  if (!context.gitConfigIncluded) environment.delete('GIT_CONFIG_NOSYSTEM');
+  environment.set('PATH', withLauncherFirst(environment.get('PATH') ?? FALLBACK_PATH));
+  return Object.fromEntries(environment);
+}
+
+function withLauncherFirst(path: string): string {
+  const others = path.split(':').filter((directory) => directory !== LAUNCHER_DIRECTORY);
+  return [LAUNCHER_DIRECTORY, ...others].join(':');
+}
+
+/** The text of the run directory's `env`, for `. env` in a POSIX shell. Sourcing it twice is safe. */
+export function environmentFile(context: CommandContext): string {
+  const launcher = shellQuote(LAUNCHER_DIRECTORY);
+  return [
+    ...forced(context).map(([name, value]) => `${name}=${shellQuote(value)}\nexport ${name}\n`),
+    ...DEFAULTS.map(([name, value]) => `: "\${${name}=${value}}"\nexport ${name}\n`),
+    ...(context.gitConfigIncluded ? [] : ['unset GIT_CONFIG_NOSYSTEM\n']),
+    `case ":$PATH:" in\n*:${launcher}:*) ;;\n*) PATH=${launcher}:"$PATH"\n  export PATH ;;\nesac\n`,
+  ].join('');
+}
