@@ -1,0 +1,58 @@
+/**
+ * `.git/mount-agent.json`: written into a clone when everything else in it is, so that a clone
+ * with it is whole. It says of which url and for which mount path; its reader trusts no more than
+ * that, because the clone's user can write it.
+ */
+import { chown, open } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Resource } from '../resource.ts';
+import type { Head } from '../status.ts';
+import { parseJson, readSmallFile } from './small-file.ts';
+
+export type MountIdentity = Pick<Resource, 'url' | 'mountPath'>;
+
+/** Who owns the clones, where that is not the user that runs the daemon. */
+export interface Owner {
+  readonly uid: number;
+  readonly gid: number;
+}
+
+export interface Completion {
+  readonly head: Head;
+  readonly clonedAt: Date;
+}
+
+const MARKER = 'mount-agent.json';
+const VERSION = 1;
+const LIMIT_BYTES = 64 * 1024;
+
+export async function writeMarker(
+  gitdir: string,
+  { url, mountPath }: MountIdentity,
+  { head, clonedAt }: Completion,
+  owner: Owner | null,
+): Promise<void> {
+  const path = join(gitdir, MARKER);
+  await using file = await open(path, 'wx', 0o644);
+  const marker = {
+    version: VERSION,
+    url,
+    mount_path: mountPath,
+    cloned_at: clonedAt.toISOString(),
+    head,
+  };
+  await file.writeFile(`${JSON.stringify(marker, null, 2)}\n`);
+  await file.sync();
+  if (owner !== null) await chown(path, owner.uid, owner.gid);
+}
+
+/** What a marker says, or null when there is none that could be ours. */
+export async function readMarker(gitdir: string): Promise<MountIdentity | null> {
+  const bytes = await readSmallFile(join(gitdir, MARKER), LIMIT_BYTES);
+  const marker = bytes === null ? null : parseJson(bytes);
+  if (typeof marker !== 'object' || marker === null) return null;
+  if (!('version' in marker) || marker.version !== VERSION) return null;
+  if (!('url' in marker) || typeof marker.url !== 'string') return null;
+  if (!('mount_path' in marker) || typeof marker.mount_path !== 'string') return null;
+  return { url: marker.url, mountPath: marker.mount_path };
+}
