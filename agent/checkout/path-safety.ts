@@ -19,7 +19,10 @@ const HFS_IGNORED = /[\u200c-\u200f\u202a-\u202e\u206a-\u206f\ufeff]/g;
 const HFS_DOT_GIT = /^\.git(?:$|[\ufffd-\uffff])/i;
 const HFS_DOT_GITMODULES = /^\.gitmodules(?:$|[\ufffd-\uffff])/i;
 
-/** What NTFS takes for `.git`, also behind a backslash; then comes nothing, a stream, or a path. */
+/**
+ * What NTFS takes for `.git`, also behind a backslash (a leading one too, where git does not look);
+ * then comes nothing, a stream, or more of a path.
+ */
 const NTFS_DOT_GIT = /(?:^|\\)(?:\.git|git~1)[. ]*(?:$|[\\:])/i;
 /** `.gitmodules`, its short names `gitmod~1` to `~4`, and the hashed ones of eight characters. */
 const NTFS_DOT_GITMODULES = new RegExp(
