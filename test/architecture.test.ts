@@ -1,0 +1,81 @@
+import { dirname, posix } from 'node:path';
+import { expect, it } from 'vitest';
+import { readSources } from './sources.ts';
+
+const LINE_LIMIT = 250;
+/** Files that are longer, each with the reason why that is better than two files. */
+const LONGER: Readonly<Record<string, string>> = {
+  'agent/errors.ts': 'one table of every code, read from top to bottom',
+};
+const PROCESS_OWNERS = ['agent/main.ts', 'agent/clone/worker.ts'];
+
+const FLOOR = 'errors lifetime log resource status token version'.split(' ');
+const FORMATS = ['pack', 'checkout'];
+const STEPS = 'manifest mounts clone credentials work rescue health entrypoint terminal'.split(' ');
+
+const sources = readSources();
+
+/** Where a file stands; imports go from a higher rank to a lower one, or stay in their own room. */
+function placeOf(path: string): { rank: number; room: string } {
+  const [, room = '', inner] = path.replace(/\.ts$/, '').split('/');
+  if (inner === undefined && FLOOR.includes(room)) return { rank: 0, room: 'floor' };
+  if (FORMATS.includes(room)) return { rank: 1 + FORMATS.indexOf(room), room };
+  if (STEPS.includes(room)) return { rank: 3, room };
+  return { rank: path === 'agent/main.ts' ? 5 : 4, room: 'top' };
+}
+
+interface Import {
+  readonly from: string;
+  readonly to: string;
+  readonly isType: boolean;
+}
+
+const imports: readonly Import[] = [...sources].flatMap(([from, text]) => {
+  const pattern = /^(?:import|export)\s(type\s)?[^;]*?from\s'(\.[^']*)'|import\('(\.[^']*)'\)/gm;
+  return [...text.matchAll(pattern)].map(([, type, path, dynamic]) => ({
+    from,
+    to: posix.join(dirname(from), path ?? dynamic ?? ''),
+    isType: type !== undefined,
+  }));
+});
+
+it('imports run from main over boot and the steps to the formats and the floor', () => {
+  const wrong = imports.filter(({ from, to, isType }) => {
+    const [importer, imported] = [placeOf(from), placeOf(to)];
+    if (importer.room === imported.room) return false;
+    const isStepType = isType && importer.rank === 3 && imported.rank === 3;
+    return importer.rank <= imported.rank && !isStepType;
+  });
+  expect(wrong.map(({ from, to }) => `${from} → ${to}`)).toEqual([]);
+  expect(imports.length).toBeGreaterThan(sources.size);
+  for (const { from, to } of imports) expect(sources.has(to), `${from} → ${to}`).toBe(true);
+});
+
+it('no file imports itself over others', () => {
+  const done = new Set<string>();
+  const visit = (path: string, trail: readonly string[]): void => {
+    expect(trail, [...trail, path].join(' → ')).not.toContain(path);
+    if (done.has(path)) return;
+    for (const { to } of imports.filter(({ from }) => from === path)) visit(to, [...trail, path]);
+    done.add(path);
+  };
+  for (const path of sources.keys()) visit(path, []);
+});
+
+it(`no file is longer than ${LINE_LIMIT} lines without a reason`, () => {
+  const long = [...sources].filter(([, text]) => text.split('\n').length - 1 > LINE_LIMIT);
+  expect(long.map(([path]) => path)).toEqual(Object.keys(LONGER));
+});
+
+it('there are no default exports', () => {
+  const found = [...sources].filter(([, text]) => /^export default|\bas default\b/m.test(text));
+  expect(found.map(([path]) => path)).toEqual([]);
+});
+
+it('only main.ts and the clone worker touch environment, exit and signals of the process', () => {
+  const found = [...sources].filter(([path, text]) => {
+    const code = text.replaceAll(/\/\*[^]*?\*\/|\/\/.*/g, '');
+    return !PROCESS_OWNERS.includes(path) && /\bprocess\.(?:env|exit|on|once)\b/.test(code);
+  });
+  expect(found.map(([path]) => path)).toEqual([]);
+});
