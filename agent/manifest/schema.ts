@@ -91,8 +91,10 @@ export function repositorySchema(rules: FieldRules) {
 export const otherResourceSchema = z.object({
   type: z
     .string()
-    .regex(/^[A-Za-z][\w.-]{0,31}$/, 'must be the name of a resource type')
-    .meta({ not: { const: 'github_repository' } }),
+    .regex(
+      /^(?!github_repository$)[A-Za-z][A-Za-z0-9_.-]{0,31}$/,
+      'must be the name of a resource type',
+    ),
 });
 
 function manifestOf<Resource extends z.ZodType>(resource: Resource) {
