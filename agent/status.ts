@@ -171,6 +171,11 @@ export class StatusTable {
     return this.#manifestRead;
   }
 
+  /** True from the first warning threshold before the disk may be reclaimed. */
+  get deadlineNear(): boolean {
+    return this.#deadlineNear;
+  }
+
   get health(): Health {
     const { mounts } = this;
     if (mounts.some((mount) => mount.phase === 'failed')) return 'fail';
