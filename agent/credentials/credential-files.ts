@@ -7,6 +7,7 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errnoOf } from '../errors.ts';
+import { forEachLimited } from '../lifetime.ts';
 import type { Resource } from '../resource.ts';
 import type { Token } from '../token.ts';
 import { environmentFile } from './environment.ts';
@@ -75,12 +76,12 @@ export class CredentialFiles {
 
     // First, so that a token is known as the session's before anybody can have it from a file.
     await writeKnownTokens(gh, resources);
-    for (const mount of mounts) {
+    await forEachLimited(mounts, 8, async (mount) => {
       const { token } = mount.resource;
       await credentials.write(mount.key, `${token.reveal()}\n`);
       await credentials.write(configName(mount), mountGitConfig(mount, this.#tokenFile(mount)));
       await writeGhHost(gh, mount);
-    }
+    });
     await this.#writeGitConfig(run, mounts, defaults);
     await gh.write('table', ghTable(mounts, defaults));
     if (sweep) await sweepUnused(run, credentials, gh, mounts);

@@ -3,6 +3,7 @@
  * no token from GH_TOKEN, gh's own two configuration files (gh help environment). The table has no
  * secret in it; hosts.yml has one.
  */
+import { originOf } from './session-mount.ts';
 import type { SessionMount } from './session-mount.ts';
 
 /** The only hosts for which every version of gh uses GH_TOKEN. */
@@ -12,7 +13,8 @@ export function usesGhToken(host: string): boolean {
 
 /**
  * Tab-separated lines `kind, key, host, rest`, in which no field is empty:
- * `repository` with owner/name in lower case, `directory` with a path, `default` with `-`.
+ * `repository` with owner/name in lower case, `directory` with a path, `default` with `-`, and
+ * `only` with `-` when the session has one token and one host, so that there is nothing to choose.
  */
 export function ghTable(
   mounts: readonly SessionMount[],
@@ -22,8 +24,16 @@ export function ghTable(
     ...mounts.map((mount) => row('repository', mount, repositoryOf(mount))),
     ...mounts.flatMap((mount) => mount.directories.map((path) => row('directory', mount, path))),
     ...defaults.map((mount) => row('default', mount, '-')),
+    ...onlyMount(mounts, defaults).map((mount) => row('only', mount, '-')),
   ];
   return rows.join('');
+}
+
+function onlyMount(
+  mounts: readonly SessionMount[],
+  defaults: readonly SessionMount[],
+): readonly SessionMount[] {
+  return new Set(mounts.map(({ resource }) => originOf(resource))).size === 1 ? defaults : [];
 }
 
 function repositoryOf({ resource }: SessionMount): string {

@@ -1,0 +1,211 @@
+import { appendFileSync, readFileSync, readdirSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import type { Resource } from '../../agent/resource.ts';
+import { Token, tokenForms } from '../../agent/token.ts';
+import { copyFixture, git } from '../fixtures/cache.ts';
+import { smallRepository } from '../fixtures/small-repository.ts';
+import { gitWith } from '../host/host-fixture.ts';
+import { startHost } from '../host/host.ts';
+import type { Host } from '../host/host.ts';
+import { Session, resourceOf } from './session.ts';
+import type { RunOutcome } from './session.ts';
+
+const WEB = 'github_pat_web_canary_0123456789';
+const API = 'ghp_apicanary0123456789';
+const NEW_WEB = 'github_pat_web2_canary_0123456789';
+
+let session: Session;
+let host: Host;
+beforeEach(async () => {
+  session = new Session();
+  host = await hostWithThree();
+  await session.files.write(resources(WEB));
+  for (const [name, token] of [['web', WEB] as const, ['api', API] as const]) {
+    const target = join(session.root, name);
+    await gitWith(host, token, ['clone', '-q', host.url('acme', name), target], session.root);
+  }
+  seen();
+});
+afterEach(async () => {
+  await host[Symbol.asyncDispose]();
+  session.remove();
+});
+
+/** acme/web for walter (and later wanda), acme/api for ada, and acme/lib for walter alone. */
+async function hostWithThree(): Promise<Host> {
+  const fixture = await smallRepository();
+  const bare = (name: string): Promise<string> =>
+    copyFixture(fixture, join(session.directory('bare'), `${name}.git`));
+  const walter = { token: WEB, login: 'walter', permissions: 'write' } as const;
+  const wanda = { token: NEW_WEB, login: 'wanda', permissions: 'write' } as const;
+  const ada = { token: API, login: 'ada', permissions: 'write' } as const;
+  return startHost({
+    repositories: [
+      { owner: 'acme', name: 'web', bareDir: await bare('web'), tokens: [walter, wanda] },
+      { owner: 'acme', name: 'api', bareDir: await bare('api'), tokens: [ada] },
+      { owner: 'acme', name: 'lib', bareDir: await bare('lib'), tokens: [walter] },
+    ],
+  });
+}
+
+function resources(web: string): Resource[] {
+  return [
+    resourceOf({ url: host.url('acme', 'web'), mountPath: join(session.root, 'web'), token: web }),
+    resourceOf({ url: host.url('acme', 'api'), mountPath: join(session.root, 'api'), token: API }),
+  ];
+}
+
+/** In a mount, or elsewhere in the session's directory, as its command would run it. */
+function inSession(directory: string, program: string, ...args: string[]): Promise<RunOutcome> {
+  const cwd = join(session.root, directory);
+  return session.run(program, args, { cwd, env: host.environment });
+}
+
+async function succeeds(directory: string, program: string, ...args: string[]): Promise<string> {
+  const { code, stdout, stderr } = await inSession(directory, program, ...args);
+  expect(code, `${program} ${args.join(' ')}: ${stderr}`).toBe(0);
+  return stdout;
+}
+
+let taken = 0;
+/** Since the last call: whose tokens the host saw, null for git's first question without one. */
+function seen(): (string | null)[] {
+  const labels = host.requests.slice(taken).map(({ token }) => token);
+  taken = host.requests.length;
+  return [...new Set(labels)];
+}
+
+async function commitOn(branch: string, directory: string): Promise<void> {
+  await succeeds(directory, 'git', 'switch', '-q', '-c', branch);
+  appendFileSync(join(session.root, directory, 'README.md'), 'more\n');
+  await succeeds(directory, 'git', 'commit', '-q', '-a', '-m', `Change ${branch}`);
+}
+
+it('in each mount git fetches and pushes, and gh makes and lists pull requests, with its token', async () => {
+  for (const [mount, login] of [['web', 'walter'] as const, ['api', 'ada'] as const]) {
+    await succeeds(mount, 'git', 'fetch', '-q');
+    expect(seen()).toEqual([null, login]);
+    await commitOn(`work-${mount}`, mount);
+    await succeeds(mount, 'git', 'push', '-q');
+    expect(seen()).toEqual([null, login]);
+    expect(await succeeds(mount, 'gh', 'api', 'user', '--jq', '.login')).toBe(`${login}\n`);
+    await succeeds(mount, 'gh', 'pr', 'create', '--fill');
+    expect(await succeeds(mount, 'gh', 'pr', 'list')).toContain(`Change work-${mount}`);
+    expect(seen()).toEqual([login]);
+  }
+  expect(host.pullRequests).toHaveLength(2);
+  expect(host.unanswered).toEqual([]);
+});
+
+it('-R and a URL lead gh to the other mount, with its token', async () => {
+  await commitOn('work', 'api');
+  await succeeds('api', 'git', 'push', '-q');
+  seen();
+  await succeeds('web', 'gh', 'pr', 'create', '-R', 'acme/api', '-H', 'work', '-t', 'T', '-b', 'B');
+  expect(await succeeds('web', 'gh', 'pr', 'list', '--repo', 'acme/api')).toContain('T\twork');
+  await succeeds('web', 'gh', 'repo', 'view', host.url('acme', 'api'));
+  expect(seen()).toEqual(['ada']);
+});
+
+it('a private submodule is cloned, fetched and pushed with the token of the mount around it', async () => {
+  const web = join(session.root, 'web');
+  await git(['switch', '-q', '-c', 'with-submodule'], web);
+  await git(
+    ['update-index', '--add', '--cacheinfo', `160000,${(await smallRepository()).headOid},sub`],
+    web,
+  );
+  await git(['config', '-f', '.gitmodules', 'submodule.sub.path', 'sub'], web);
+  await git(['config', '-f', '.gitmodules', 'submodule.sub.url', '../lib'], web);
+  await succeeds('web', 'git', 'submodule', '--quiet', 'update', '--init', '--recursive');
+  expect(seen()).toEqual([null, 'walter']);
+  await commitOn('in-submodule', 'web/sub');
+  await succeeds('web/sub', 'git', 'push', '-q');
+  expect(seen()).toEqual([null, 'walter']);
+  await succeeds('web/sub', 'gh', 'pr', 'create', '--fill');
+  expect(seen()).toEqual(['walter']);
+});
+
+it('a linked worktree elsewhere pushes and asks with the token of its mount', async () => {
+  await succeeds('api', 'git', 'worktree', 'add', '-q', '-b', 'linked', '../elsewhere');
+  await succeeds('elsewhere', 'git', 'commit', '-q', '--allow-empty', '-m', 'Linked');
+  await succeeds('elsewhere', 'git', 'push', '-q');
+  expect(seen()).toEqual([null, 'ada']);
+  await succeeds('elsewhere', 'gh', 'pr', 'create', '--fill');
+  expect(seen()).toEqual(['ada']);
+});
+
+it('outside any mount several tokens are none for git, and one token serves', async () => {
+  const url = host.url('acme', 'web');
+  const refused = await inSession('.', 'git', 'ls-remote', url);
+  expect(refused.code).toBe(128);
+  expect(refused.stderr).toContain('terminal prompts disabled');
+  expect(seen()).toEqual([null]);
+  await session.files.rotate(resources(API));
+  await inSession('.', 'git', 'ls-remote', host.url('acme', 'api'));
+  expect(seen()).toEqual([null, 'ada']);
+});
+
+it('cloning into the place of a mount takes its token', async () => {
+  await session.run('rm', ['-rf', 'web']);
+  await succeeds('.', 'git', 'clone', '-q', host.url('acme', 'web'), 'web');
+  expect(seen()).toEqual([null, 'walter']);
+});
+
+it('after a rotation a shell that was started before pushes and asks with the new token', async () => {
+  await commitOn('rotated', 'web');
+  const shell = spawn('sh', ['-e'], {
+    cwd: join(session.root, 'web'),
+    env: session.environment(host.environment),
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
+  shell.stdout.setEncoding('utf8');
+  shell.stdin.write('gh api user --jq .login\n');
+  expect(await once(shell.stdout, 'data')).toEqual(['walter\n']);
+  await session.files.rotate(resources(NEW_WEB));
+  host.revokeToken(WEB);
+  seen();
+  shell.stdin.end('gh api user --jq .login; git push -q; gh pr create --fill >/dev/null; exit 0\n');
+  expect(await once(shell.stdout, 'data')).toEqual(['wanda\n']);
+  expect(await once(shell, 'close')).toEqual([0, null]);
+  expect(seen()).toEqual(['wanda', null]);
+  expect(host.pullRequests).toHaveLength(1);
+});
+
+it('a refused token is asked for again at the next command, because nothing erases it', async () => {
+  host.revokeToken(WEB);
+  const { code, stderr } = await inSession('web', 'git', 'fetch');
+  expect(code).toBe(128);
+  expect(stderr).not.toContain('canary');
+  await inSession('web', 'git', 'fetch');
+  expect(seen()).toEqual([null, 'walter']);
+  await session.files.rotate(resources(NEW_WEB));
+  await succeeds('web', 'git', 'fetch', '-q');
+  expect(seen()).toEqual([null, 'wanda']);
+});
+
+it('no token stands anywhere but in its own files, in no encoding', async () => {
+  await commitOn('work', 'web');
+  await succeeds('web', 'git', 'push', '-q');
+  await succeeds('web', 'gh', 'pr', 'create', '--fill');
+  await succeeds('api', 'git', 'fetch', '-q');
+  await session.files.rotate(resources(NEW_WEB));
+  await succeeds('web', 'git', 'fetch', '-q');
+  const { stdout, stderr } = await session.run('git', ['fetch'], {
+    cwd: join(session.root, 'web'),
+    env: { ...host.environment, GIT_TRACE: '1', GIT_TRACE_SETUP: '1', GIT_TRACE_CURL: '1' },
+  });
+  const output = stdout + stderr;
+  const forms = [WEB, API, NEW_WEB].flatMap((token) => tokenForms(new Token(token)));
+  const found = readdirSync(session.root, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name))
+    .filter((path) => forms.some((form) => readFileSync(path).includes(form)));
+  const own = [/^run\/env$/, /^run\/credentials\/(web|api)-[0-9a-f]{12}$/];
+  const names = found.map((path) => path.slice(session.root.length + 1));
+  expect(names.filter((name) => !own.some((pattern) => pattern.test(name)))).toEqual([]);
+  expect(names).toHaveLength(3);
+  expect(forms.filter((form) => output.includes(form))).toEqual([]);
+});
