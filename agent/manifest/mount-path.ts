@@ -67,7 +67,8 @@ function placeReasons(path: string, context: MountPathContext): string[] {
   if (isSameOrInside(path, context.runDir) || isSameOrInside(context.runDir, path)) {
     reasons.push('must not be, contain or lie in the run directory');
   }
-  if (context.home !== null && isSameOrInside(context.home, path)) {
+  // HOME may be empty or relative; then it names no place.
+  if (context.home?.startsWith('/') === true && isSameOrInside(context.home, path)) {
     reasons.push('must not be or contain the home directory');
   }
   return reasons;

@@ -61,7 +61,7 @@ async function readFileWhenWhole(path: string, context: ReadManifestContext): Pr
   }
   // What never became whole is handed on: the parser says what is wrong with it.
   if (seen !== null) return seen.bytes;
-  throw missing(`expected a manifest at ${path}, got none within ${timeoutMs / 1000} s`);
+  throw missing(`expected a manifest at ${path}, got no whole one within ${timeoutMs / 1000} s`);
 }
 
 interface Snapshot {

@@ -19,7 +19,7 @@ export async function adoptClone(identity: MountIdentity): Promise<Head> {
   if (!(await isDirectory(gitdir))) {
     throw occupied(mountPath, 'is not empty and has no Git directory of its own');
   }
-  const marker = await readMarker(gitdir);
+  const marker = readMarker(gitdir);
   if (marker === null) {
     throw occupied(mountPath, 'is a repository that mount-agent did not clone');
   }
@@ -31,7 +31,7 @@ export async function adoptClone(identity: MountIdentity): Promise<Head> {
   for (const part of ['objects', 'refs']) {
     if (!(await isDirectory(join(gitdir, part)))) throw incomplete(mountPath, part);
   }
-  const head = await readHead(gitdir);
+  const head = readHead(gitdir);
   if (head === null) throw incomplete(mountPath, 'HEAD');
   return head;
 }

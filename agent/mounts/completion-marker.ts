@@ -7,7 +7,7 @@ import { chown, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Resource } from '../resource.ts';
 import type { Head } from '../status.ts';
-import { parseJson, readSmallFile } from './small-file.ts';
+import { readJsonObject } from './json-file.ts';
 
 export type MountIdentity = Pick<Resource, 'url' | 'mountPath'>;
 
@@ -24,7 +24,6 @@ export interface Completion {
 
 const MARKER = 'mount-agent.json';
 const VERSION = 1;
-const LIMIT_BYTES = 64 * 1024;
 
 export async function writeMarker(
   gitdir: string,
@@ -47,12 +46,8 @@ export async function writeMarker(
 }
 
 /** What a marker says, or null when there is none that could be ours. */
-export async function readMarker(gitdir: string): Promise<MountIdentity | null> {
-  const bytes = await readSmallFile(join(gitdir, MARKER), LIMIT_BYTES);
-  const marker = bytes === null ? null : parseJson(bytes);
-  if (typeof marker !== 'object' || marker === null) return null;
-  if (!('version' in marker) || marker.version !== VERSION) return null;
-  if (!('url' in marker) || typeof marker.url !== 'string') return null;
-  if (!('mount_path' in marker) || typeof marker.mount_path !== 'string') return null;
-  return { url: marker.url, mountPath: marker.mount_path };
+export function readMarker(gitdir: string): MountIdentity | null {
+  const { version, url, mount_path: mountPath } = readJsonObject(join(gitdir, MARKER)) ?? {};
+  if (version !== VERSION || typeof url !== 'string' || typeof mountPath !== 'string') return null;
+  return { url, mountPath };
 }

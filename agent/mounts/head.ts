@@ -4,8 +4,8 @@
  * become paths, and what cannot be resolved is unknown rather than an error.
  */
 import { join } from 'node:path';
+import { readRegularFile } from '../pack/regular-file.ts';
 import type { Head } from '../status.ts';
-import { readSmallFile } from './small-file.ts';
 
 const REF_FILE_LIMIT_BYTES = 4096;
 /** About half a million refs. */
@@ -16,16 +16,16 @@ const OID = /^[0-9a-f]{40}$/;
 const SAFE_REF = /^refs(?:\/[^./\p{Cc}][^/\p{Cc}]*)+$/u;
 
 /** @returns null when there is no HEAD file. */
-export async function readHead(gitdir: string): Promise<Head | null> {
-  const head = await readRefFile(gitdir, 'HEAD');
+export function readHead(gitdir: string): Head | null {
+  const head = readRefFile(gitdir, 'HEAD');
   if (head === null) return null;
   if (OID.test(head)) return { ref: null, oid: head };
   const ref = symrefTarget(head);
-  return ref === null ? { ref: null, oid: null } : { ref, oid: await resolveRef(gitdir, ref, 0) };
+  return ref === null ? { ref: null, oid: null } : { ref, oid: resolveRef(gitdir, ref, 0) };
 }
 
-async function resolveRef(gitdir: string, ref: string, depth: number): Promise<string | null> {
-  const loose = await readRefFile(gitdir, ref);
+function resolveRef(gitdir: string, ref: string, depth: number): string | null {
+  const loose = readRefFile(gitdir, ref);
   if (loose === null) return findPackedRef(gitdir, ref);
   if (OID.test(loose)) return loose;
   const target = symrefTarget(loose);
@@ -34,9 +34,9 @@ async function resolveRef(gitdir: string, ref: string, depth: number): Promise<s
     : resolveRef(gitdir, target, depth + 1);
 }
 
-async function readRefFile(gitdir: string, ref: string): Promise<string | null> {
-  const bytes = await readSmallFile(join(gitdir, ref), REF_FILE_LIMIT_BYTES);
-  return bytes === null ? null : bytes.toString().trimEnd();
+function readRefFile(gitdir: string, ref: string): string | null {
+  const bytes = readRegularFile(join(gitdir, ref), REF_FILE_LIMIT_BYTES);
+  return bytes === undefined ? null : bytes.toString().trimEnd();
 }
 
 function symrefTarget(text: string): string | null {
@@ -44,9 +44,9 @@ function symrefTarget(text: string): string | null {
   return SAFE_REF.test(ref) ? ref : null;
 }
 
-async function findPackedRef(gitdir: string, ref: string): Promise<string | null> {
-  const bytes = await readSmallFile(join(gitdir, 'packed-refs'), PACKED_REFS_LIMIT_BYTES);
-  if (bytes === null) return null;
+function findPackedRef(gitdir: string, ref: string): string | null {
+  const bytes = readRegularFile(join(gitdir, 'packed-refs'), PACKED_REFS_LIMIT_BYTES);
+  if (bytes === undefined) return null;
   const at = bytes.indexOf(` ${ref}\n`);
   if (at < 40) return null;
   const oid = bytes.subarray(at - 40, at).toString();

@@ -6,12 +6,11 @@
 import { open, readFile, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { unlessAbsent } from './mount-errors.ts';
-import { parseJson, readSmallFile } from './small-file.ts';
+import { readJsonObject } from './json-file.ts';
 
 export const OWNER_FILE = 'owner.json';
 export const OWNER_FILE_DRAFT = 'owner.json.new';
 const MADE_BY = 'mount-agent';
-const LIMIT_BYTES = 64 * 1024;
 /** Of /proc/PID/stat, counted from 0 after the command's closing parenthesis. */
 const START_TIME_FIELD = 19;
 
@@ -35,17 +34,11 @@ export async function writeStagingOwner(directory: string, mountPath: string): P
 }
 
 /** null when the file is absent or not one of ours. */
-export async function readStagingOwner(directory: string): Promise<StagingOwner | null> {
-  const bytes = await readSmallFile(join(directory, OWNER_FILE), LIMIT_BYTES);
-  const owner = bytes === null ? null : parseJson(bytes);
-  if (typeof owner !== 'object' || owner === null) return null;
-  const { made_by, mount_path, pid, incarnation } = owner as Record<string, unknown>;
-  if (made_by !== MADE_BY || typeof mount_path !== 'string' || typeof pid !== 'number') return null;
-  return {
-    mountPath: mount_path,
-    pid,
-    incarnation: typeof incarnation === 'string' ? incarnation : null,
-  };
+export function readStagingOwner(directory: string): StagingOwner | null {
+  const owner = readJsonObject(join(directory, OWNER_FILE)) ?? {};
+  const { made_by: madeBy, mount_path: mountPath, pid, incarnation } = owner;
+  if (madeBy !== MADE_BY || typeof mountPath !== 'string' || typeof pid !== 'number') return null;
+  return { mountPath, pid, incarnation: typeof incarnation === 'string' ? incarnation : null };
 }
 
 /** True while another process that made a staging is still there to finish it. */

@@ -44,7 +44,7 @@ export async function sweepStaging(mountPath: string): Promise<void> {
     if (stats.uid !== process.geteuid?.()) {
       throw inTheWay(mountPath, directory, `belongs to another user (uid ${stats.uid})`);
     }
-    const owner = await readStagingOwner(directory);
+    const owner = readStagingOwner(directory);
     if (owner === null) {
       // A run that ended right after mkdir; more than the draft of an owner file is not ours.
       const entries = await readdir(directory);

@@ -105,6 +105,11 @@ it('an accepted path never resolves to or above a forbidden place, and is its ow
   );
 });
 
+it('an empty HOME forbids nothing', () => {
+  const path = process.cwd();
+  expect(parseMountPath(path, { ...CONTEXT, home: '' })).toEqual({ path });
+});
+
 function clashesOf(...paths: string[]): string[] {
   const mounts = paths.map((path, index) => ({ pointer: `/resources/${index}/mount_path`, path }));
   return findMountClashes(mounts).map(({ pointer }) => pointer);

@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { appendFile, mkdir, mkdtemp, realpath, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { PassThrough, Readable } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { readManifest } from '../../agent/manifest/read-manifest.ts';
@@ -79,6 +80,27 @@ describe('readManifest()', () => {
     expect(await readWhile(written)).toBe(TEXT);
   });
 
+  it('gives one whole version of a file that is written anew all the time', async () => {
+    const versions = ['a', 'b'].map((letter) => JSON.stringify([letter.repeat(200_000)]));
+    await writeFile(path, versions[0]!);
+    const stop = new AbortController();
+    const writing = (async () => {
+      for (let turn = 1; !stop.signal.aborted; turn++) {
+        await writeFile(path, versions[turn % 2]!);
+        await setTimeout(15);
+      }
+    })();
+    try {
+      for (let count = 0; count < 30; count++) {
+        const bytes = await readManifest(path, context());
+        expect(versions.includes(bytes.toString())).toBe(true);
+      }
+    } finally {
+      stop.abort();
+      await writing;
+    }
+  });
+
   it('hands on what stands still as no JSON, long before the timeout', async () => {
     await writeFile(path, '{"resources": [');
     const started = performance.now();
@@ -91,7 +113,7 @@ describe('readManifest()', () => {
       refusal('MANIFEST_MISSING'),
     );
     await expect(readManifest(path, context({ timeoutMs: 120 }))).rejects.toThrow(
-      `expected a manifest at ${path}, got none within 0.12 s`,
+      `expected a manifest at ${path}, got no whole one within 0.12 s`,
     );
   });
 
