@@ -7,11 +7,13 @@ import {
   closeSync,
   constants,
   fstatSync,
+  futimesSync,
   lstatSync,
+  lutimesSync,
   mkdirSync,
   openSync,
+  readSync,
   symlinkSync,
-  writeSync,
 } from 'node:fs';
 import { AgentError, CheckoutError, errnoOf } from '../errors.ts';
 import type { ErrorCode } from '../errors.ts';
@@ -27,13 +29,11 @@ export interface Written {
   readonly lfsPointer: boolean;
 }
 
-const CREATE = constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW | constants.O_WRONLY;
+const CREATE = constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW | constants.O_RDWR;
 /** Index entries hold nanoseconds; a double does not. */
 const EXACT = { bigint: true } as const;
-/** Blobs over this are streamed to the file instead of held whole. */
-const WHOLE_BLOB_LIMIT_BYTES = 4 * 1024 * 1024;
 
-const LFS_POINTER_START = Buffer.from('version https://git-lfs.github.com/spec/v1\n');
+const LFS_POINTER = Buffer.from('version https://git-lfs.github.com/spec/v1\n');
 const LFS_POINTER_LIMIT_BYTES = 1024;
 
 /** Throws OBJECT_MISSING, OBJECT_INVALID, TREE_PATH_REFUSED, MOUNT_NO_SPACE, …PERMISSION, …IO. */
@@ -42,6 +42,13 @@ export class WorktreeWriter {
   /** The worktree's path with a slash, and room for a path below it. */
   readonly #path: Buffer;
   readonly #base: number;
+  /**
+   * Every file gets this one, a second before any of them exists. Git looks at whole seconds: a file
+   * not older than the index is "racy", its content is read by each status, and found changed where
+   * attributes would convert it. So none is; and whatever changes a file moves its time.
+   */
+  readonly #mtimeSec = Math.floor(Date.now() / 1000) - 1;
+  readonly #lfsPointerStart = Buffer.alloc(LFS_POINTER.length);
 
   constructor(store: BlobSource, worktree: string) {
     this.#store = store;
@@ -67,12 +74,17 @@ export class WorktreeWriter {
   }
 
   writeFile(entry: IndexEntry): Written {
-    const { oid } = entry;
-    const header = this.#store.header(oid);
-    if (header?.type !== 'blob') requireType(header, 'blob', oid, entry.path);
-    const content = header.size > WHOLE_BLOB_LIMIT_BYTES ? null : this.#readBlob(entry, oid);
     try {
-      return this.#create(entry, oid, content);
+      const mode = entry.mode === MODE.executable ? 0o777 : 0o666;
+      const fd = openSync(this.#pathOf(entry), CREATE, mode);
+      try {
+        const bytes = this.#store.writeBlob(entry.oid, fd);
+        futimesSync(fd, this.#mtimeSec, this.#mtimeSec);
+        entry.setStat(fstatSync(fd, EXACT));
+        return { bytes, lfsPointer: bytes < LFS_POINTER_LIMIT_BYTES && this.#isLfsPointer(fd) };
+      } finally {
+        closeSync(fd);
+      }
     } catch (error) {
       throw worktreeError(error, entry.path);
     }
@@ -80,7 +92,9 @@ export class WorktreeWriter {
 
   /** The target is taken as it stands, absolute and escaping ones too: nothing here follows it. */
   makeSymlink(entry: IndexEntry): Written {
-    const target = this.#readBlob(entry, entry.oid);
+    const object = this.#store.read(entry.oid);
+    requireType(object, 'blob', entry.oid, entry.path);
+    const target = object.content;
     if (target.length === 0 || target.includes(0)) {
       throw new CheckoutError(
         'TREE_PATH_REFUSED',
@@ -90,6 +104,7 @@ export class WorktreeWriter {
     const path = this.#pathOf(entry);
     try {
       symlinkSync(target, path);
+      lutimesSync(path, this.#mtimeSec, this.#mtimeSec);
       entry.setStat(lstatSync(path, EXACT));
     } catch (error) {
       throw worktreeError(error, entry.path);
@@ -97,45 +112,16 @@ export class WorktreeWriter {
     return { bytes: target.length, lfsPointer: false };
   }
 
-  #create(entry: IndexEntry, oid: string, content: Buffer | null): Written {
-    const mode = entry.mode === MODE.executable ? 0o777 : 0o666;
-    const fd = openSync(this.#pathOf(entry), CREATE, mode);
-    try {
-      const bytes = content === null ? this.#store.writeBlob(oid, fd) : writeAll(fd, content);
-      entry.setStat(fstatSync(fd, EXACT));
-      return { bytes, lfsPointer: content !== null && isLfsPointer(content) };
-    } finally {
-      closeSync(fd);
-    }
-  }
-
-  #readBlob(entry: IndexEntry, oid: string): Buffer {
-    const object = this.#store.read(oid);
-    if (object?.type !== 'blob') requireType(object, 'blob', oid, entry.path);
-    return object.content;
+  /** Reads back what was written: one short call for a small file, where blobs cost no copy else. */
+  #isLfsPointer(fd: number): boolean {
+    const start = this.#lfsPointerStart;
+    return readSync(fd, start, 0, start.length, 0) === start.length && LFS_POINTER.equals(start);
   }
 
   /** Valid until the next call. */
   #pathOf(entry: IndexEntry): Buffer {
     return this.#path.subarray(0, entry.copyPathTo(this.#path, this.#base));
   }
-}
-
-function writeAll(fd: number, content: Buffer): number {
-  let written = 0;
-  while (written < content.length) {
-    written += writeSync(fd, content, written, content.length - written);
-  }
-  return written;
-}
-
-function isLfsPointer(content: Buffer): boolean {
-  const { length } = LFS_POINTER_START;
-  return (
-    content.length > length &&
-    content.length < LFS_POINTER_LIMIT_BYTES &&
-    content.compare(LFS_POINTER_START, 0, length, 0, length) === 0
-  );
 }
 
 const CODE_OF_ERRNO: Readonly<Partial<Record<string, ErrorCode>>> = {
@@ -153,10 +139,14 @@ const CODE_OF_ERRNO: Readonly<Partial<Record<string, ErrorCode>>> = {
   EROFS: 'MOUNT_PERMISSION',
 };
 
-/** A system error as what it means for a checkout; anything else as it is. */
+/** A system error as what it means for a checkout, an object's error with its path added. */
 export function worktreeError(error: unknown, path: Buffer): unknown {
+  if (error instanceof AgentError) {
+    const { code, message, data } = error;
+    return new CheckoutError(code, `${printable(path)}: ${message}`, { cause: error, data });
+  }
   const errno = errnoOf(error);
-  if (errno === undefined || error instanceof AgentError) return error;
+  if (errno === undefined) return error;
   return new CheckoutError(CODE_OF_ERRNO[errno] ?? 'MOUNT_IO', `${printable(path)}: ${errno}`, {
     cause: error,
   });

@@ -7,7 +7,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeSync } from 'node:fs
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { inflateSync } from 'node:zlib';
-import { errnoOf } from '../../agent/errors.ts';
+import { errnoOf, PackError } from '../../agent/errors.ts';
 import type { BlobSource, ObjectType } from '../../agent/checkout/blob-source.ts';
 
 export const GIT_ENV = {
@@ -121,8 +121,6 @@ export function temporaryDirectory(): string {
 
 export class LooseStore implements BlobSource {
   readonly #objects: string;
-  /** Objects given to the caller by writeBlob(). */
-  streamed = 0;
 
   constructor(gitdir: string) {
     this.#objects = join(gitdir, 'objects');
@@ -141,15 +139,11 @@ export class LooseStore implements BlobSource {
     return { type: type as ObjectType, content: bytes.subarray(end + 1) };
   }
 
-  header(oid: string): { type: ObjectType; size: number } | undefined {
-    const object = this.read(oid);
-    return object === undefined ? undefined : { type: object.type, size: object.content.length };
-  }
-
   writeBlob(oid: string, fd: number): number {
-    this.streamed++;
-    const content = this.read(oid)!.content;
-    for (let at = 0; at < content.length;) at += writeSync(fd, content, at);
-    return content.length;
+    const object = this.read(oid);
+    if (object === undefined) throw new PackError('OBJECT_MISSING', `${oid} is missing`);
+    if (object.type !== 'blob') throw new PackError('OBJECT_INVALID', `${oid}: ${object.type}`);
+    for (let at = 0; at < object.content.length;) at += writeSync(fd, object.content, at);
+    return object.content.length;
   }
 }
