@@ -14,7 +14,7 @@ import type { BlobSource } from '../../agent/checkout/blob-source.ts';
 import { checkOut } from '../../agent/checkout/check-out.ts';
 import type { CheckoutContext } from '../../agent/checkout/check-out.ts';
 import { AgentError } from '../../agent/errors.ts';
-import { LooseStore, rawTreeEntry, Repository, temporaryDirectory } from './repository.ts';
+import { rawTreeEntry, Repository, temporaryDirectory } from './repository.ts';
 import type { TreeLine } from './repository.ts';
 
 const ABSENT = '1234567890123456789012345678901234567890';
@@ -41,7 +41,7 @@ async function outcomeOf(
   const worktree = join(root, `worktree-${count++}`);
   const gitdir = join(worktree, '.git');
   mkdirSync(gitdir, { recursive: true });
-  const store = new LooseStore(made.gitdir);
+  const store = made.openStore();
   const failure = await checkOut({ store, worktree, gitdir, treeOid, ...options }).then(
     () => new AgentError('INTERNAL', 'nothing thrown'),
     (error: unknown) => error,
@@ -126,7 +126,7 @@ describe('checkOut() refuses before it writes anything', () => {
       tree = createHash('sha1').update(content).digest('hex');
       trees.set(tree, content);
     }
-    const loose = new LooseStore(made.gitdir);
+    const loose = made.openStore();
     const store: BlobSource = {
       read: (oid) => {
         const content = trees.get(oid);
@@ -175,7 +175,7 @@ describe('checkOut() fails with a name for it', () => {
     mkdirSync(gitdir, { recursive: true });
     const outside = join(root, 'outside');
     writeFileSync(outside, 'untouched');
-    const store = new LooseStore(made.gitdir);
+    const store = made.openStore();
     const run = (treeOid: string): Promise<unknown> =>
       checkOut({ store, worktree, gitdir, treeOid });
     const refusal = { code: 'TREE_PATH_REFUSED' };
@@ -198,7 +198,7 @@ describe('checkOut() fails with a name for it', () => {
     const gitdir = join(worktree, '.git');
     mkdirSync(gitdir, { recursive: true });
     writeFileSync(join(gitdir, 'index.lock'), '');
-    const store = new LooseStore(made.gitdir);
+    const store = made.openStore();
     const treeOid = made.rawTree([file('a')]);
     await expect(checkOut({ store, worktree, gitdir, treeOid })).rejects.toThrow('EEXIST');
     expect(readdirSync(gitdir)).toEqual(['index.lock']);

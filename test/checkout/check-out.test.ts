@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import {
   existsSync,
   lstatSync,
@@ -15,7 +16,7 @@ import type { BlobSource } from '../../agent/checkout/blob-source.ts';
 import { checkOut } from '../../agent/checkout/check-out.ts';
 import type { CheckoutOutcome } from '../../agent/checkout/check-out.ts';
 import { readIndex } from '../../agent/checkout/index-reader.ts';
-import { LooseStore, Repository, temporaryDirectory } from './repository.ts';
+import { Repository, temporaryDirectory } from './repository.ts';
 import type { TreeLine } from './repository.ts';
 
 let root = '';
@@ -34,7 +35,7 @@ function repository(): Repository {
 async function checkOutHead(made: Repository): Promise<CheckoutOutcome> {
   const treeOid = made.git('rev-parse', 'HEAD^{tree}');
   const { worktree, gitdir } = made;
-  return checkOut({ store: new LooseStore(gitdir), worktree, gitdir, treeOid });
+  return checkOut({ store: made.openStore(), worktree, gitdir, treeOid });
 }
 
 /** Checks out our way; then git has to find everything as it would have made it. */
@@ -86,6 +87,12 @@ function snapshot(directory: string): string[] {
 
 function files(made: Repository, names: readonly (string | Buffer)[]): TreeLine[] {
   return names.map((name, i) => ({ mode: '100644', name, oid: made.blob(`content ${i}\n`) }));
+}
+
+function packs({ gitdir }: Repository): string[] {
+  const directory = join(gitdir, 'objects/pack');
+  const names = readdirSync(directory).filter((name) => name.endsWith('.idx'));
+  return names.map((name) => join(directory, name));
 }
 
 describe('checkOut()', () => {
@@ -180,10 +187,10 @@ describe('checkOut()', () => {
     // The umask belongs to a whole process.
     const script = `
       import { checkOut } from '${new URL('../../agent/checkout/check-out.ts', import.meta.url).href}';
-      import { LooseStore } from '${new URL('repository.ts', import.meta.url).href}';
+      import { ObjectStore } from '${new URL('../../agent/pack/object-store.ts', import.meta.url).href}';
       process.umask(0o077);
       const context = ${JSON.stringify({ worktree, gitdir, treeOid })};
-      await checkOut({ ...context, store: new LooseStore(context.gitdir) });
+      await checkOut({ ...context, store: ObjectStore.open(context.gitdir + '/objects') });
     `;
     execFileSync(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', script]);
     const mode = (path: string): string => lstatSync(join(worktree, path)).mode.toString(8);
@@ -239,6 +246,22 @@ describe('checkOut()', () => {
     expect(made.git('diff-files', '--name-only')).toBe('a\nb/c');
   });
 
+  test('takes everything out of a pack, deltas and large blobs too', async () => {
+    const made = repository();
+    const lines = Array.from({ length: 2000 }, (_, i) => `line ${i * 7919}\n`);
+    const versions = [0, 1, 2, 3].map((i) => made.blob(lines.slice(i).join('')));
+    const tree = made.treeOf([
+      ...versions.map((oid, i) => ({ mode: '100644', name: `dir${i}/file`, oid })),
+      { mode: '100644', name: 'random', oid: made.blob(randomBytes(5 * 1024 * 1024)) },
+    ]);
+    made.commit(tree);
+    made.git('repack', '-q', '-a', '-d');
+    expect(made.git('count-objects', '-v')).toMatch(/^count: 0$/m);
+    expect(made.gitWith('', 'verify-pack', '-s', ...packs(made))).toContain('chain length');
+    const outcome = await expectAsGitDoes(made, tree);
+    expect(outcome.files).toBe(5);
+  });
+
   test('makes no directory for an empty tree, and an index for an empty commit', async () => {
     const made = repository();
     const empty = made.rawTree([]);
@@ -261,7 +284,7 @@ describe('checkOut()', () => {
     const native = join(root, 'unborn');
     made.tryGit('clone', '-q', made.worktree, native);
     const { worktree, gitdir } = made;
-    const store = new LooseStore(gitdir);
+    const store = made.openStore();
     const outcome = await checkOut({ store, worktree, gitdir, treeOid: null });
     expect(outcome).toEqual({ files: 0, bytes: 0, lfsPointers: 0, gitlinks: 0 });
     expect(existsSync(join(gitdir, 'index'))).toBe(existsSync(join(native, '.git/index')));
@@ -274,7 +297,7 @@ describe('checkOut()', () => {
     const oid = made.blob('x');
     const treeOid = made.treeOf(names.map((name) => ({ mode: '100644', name, oid })));
     const { worktree, gitdir } = made;
-    const loose = new LooseStore(gitdir);
+    const loose = made.openStore();
     const slow: BlobSource = {
       read: (oid) => loose.read(oid),
       writeBlob: (oid, fd) => {
@@ -306,7 +329,7 @@ describe('checkOut()', () => {
     const treeOid = made.treeOf(names.map((name) => ({ mode: '100644', name, oid })));
     const { worktree, gitdir } = made;
     const controller = new AbortController();
-    const store = new LooseStore(gitdir);
+    const store = made.openStore();
     setImmediate(() => {
       controller.abort(new Error('enough'));
     });

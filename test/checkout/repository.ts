@@ -1,14 +1,10 @@
-/**
- * Real git in a fresh directory: a clean environment, fixed dates, bytes in and out. And a store
- * over that repository's loose objects, so that checkout can be tried without the pack reader.
- */
+/** Real git in a fresh directory: a clean environment, fixed dates, bytes in and out. */
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { inflateSync } from 'node:zlib';
-import { errnoOf, PackError } from '../../agent/errors.ts';
-import type { BlobSource, ObjectType } from '../../agent/checkout/blob-source.ts';
+import type { ObjectType } from '../../agent/checkout/blob-source.ts';
+import { ObjectStore } from '../../agent/pack/object-store.ts';
 
 export const GIT_ENV = {
   PATH: process.env['PATH'] ?? '/usr/bin:/bin',
@@ -41,6 +37,10 @@ export class Repository {
     // The object directory has to take thousands of loose objects without repacking by itself.
     this.git('init', '-q', '-b', 'main', ...options);
     this.git('config', 'gc.auto', '0');
+  }
+
+  openStore(): ObjectStore {
+    return ObjectStore.open(join(this.gitdir, 'objects'));
   }
 
   /** Standard output; throws with standard error when git fails. */
@@ -117,33 +117,4 @@ export function rawTreeEntry({ mode, name, oid }: TreeLine): Buffer {
 
 export function temporaryDirectory(): string {
   return mkdtempSync(join(tmpdir(), 'checkout-test-'));
-}
-
-export class LooseStore implements BlobSource {
-  readonly #objects: string;
-
-  constructor(gitdir: string) {
-    this.#objects = join(gitdir, 'objects');
-  }
-
-  read(oid: string): { type: ObjectType; content: Buffer } | undefined {
-    let bytes: Buffer;
-    try {
-      bytes = inflateSync(readFileSync(join(this.#objects, oid.slice(0, 2), oid.slice(2))));
-    } catch (error) {
-      if (errnoOf(error) === 'ENOENT') return undefined;
-      throw error;
-    }
-    const end = bytes.indexOf(0);
-    const [type] = bytes.toString('latin1', 0, end).split(' ');
-    return { type: type as ObjectType, content: bytes.subarray(end + 1) };
-  }
-
-  writeBlob(oid: string, fd: number): number {
-    const object = this.read(oid);
-    if (object === undefined) throw new PackError('OBJECT_MISSING', `${oid} is missing`);
-    if (object.type !== 'blob') throw new PackError('OBJECT_INVALID', `${oid}: ${object.type}`);
-    for (let at = 0; at < object.content.length;) at += writeSync(fd, object.content, at);
-    return object.content.length;
-  }
 }

@@ -2,7 +2,7 @@ import { rmSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { canonicalMode, parseTree } from '../../agent/checkout/tree.ts';
 import { AgentError } from '../../agent/errors.ts';
-import { LooseStore, rawTreeEntry, Repository, temporaryDirectory } from './repository.ts';
+import { rawTreeEntry, Repository, temporaryDirectory } from './repository.ts';
 import type { TreeLine } from './repository.ts';
 
 const OID = '1234567890123456789012345678901234567890';
@@ -43,7 +43,7 @@ describe('parseTree()', () => {
       { mode: '160000', name: 'module', oid: OID },
       { mode: '100644', name: Buffer.from('\xff\xe9', 'latin1'), oid },
     ]);
-    const entries = parseTree(new LooseStore(repository.gitdir).read(oidOfTree)!.content);
+    const entries = parseTree(repository.openStore().read(oidOfTree)!.content);
     const expected = repository.gitBytes(['ls-tree', '-z', oidOfTree]).toString('latin1');
     const listing = entries.map(({ mode, name, oid }) => {
       const type = mode === 0o040000 ? 'tree' : mode === 0o160000 ? 'commit' : 'blob';
