@@ -10,6 +10,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { PassThrough } from 'node:stream';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { Reply } from './reply.ts';
@@ -66,10 +67,13 @@ export class GitBackend implements AsyncDisposable {
     child.stderr.on('data', (chunk: Buffer) => (complaint += chunk.toString()));
     // The backend may answer without reading everything; its answer then says why.
     pipeline(request.body, child.stdin).catch(ignoreClosedPipe);
-    child.stdout.once('close', () => {
-      if (!child.stdout.readableEnded) killGroup(child);
+    // Node throws away what nobody reads by the time a child exits: so it is read from the start.
+    const output = new PassThrough();
+    pipeline(child.stdout, output).catch(ignoreClosedPipe);
+    output.once('close', () => {
+      if (!output.readableEnded) killGroup(child);
     });
-    const reply = await readCgiHead(child.stdout);
+    const reply = await readCgiHead(output);
     if (reply !== null) return reply;
     const body = `git http-backend gave no answer: ${complaint}\n`;
     return { status: 500, headers: { 'content-type': 'text/plain' }, body };
@@ -108,11 +112,19 @@ export class GitBackend implements AsyncDisposable {
   }
 }
 
+/** What a pipe says when its other end went away first; anything else is a defect. */
 function ignoreClosedPipe(error: unknown): void {
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
-  const expected = ['EPIPE', 'ERR_STREAM_PREMATURE_CLOSE', 'ECONNRESET', 'ERR_STREAM_DESTROYED'];
-  if (!expected.includes(String(code))) throw error;
+  if (!CLOSED_PIPE.includes(String(code))) throw error;
 }
+
+const CLOSED_PIPE = [
+  'EPIPE',
+  'ECONNRESET',
+  'ABORT_ERR',
+  'ERR_STREAM_PREMATURE_CLOSE',
+  'ERR_STREAM_DESTROYED',
+];
 
 /** http-backend starts upload-pack, which starts pack-objects: all of them end. */
 function killGroup(child: ChildProcess): void {
@@ -126,20 +138,20 @@ function killGroup(child: ChildProcess): void {
 }
 
 /** Reads the CGI header and leaves the rest in the stream; null when the stream ends before. */
-async function readCgiHead(stdout: Readable): Promise<Reply | null> {
+async function readCgiHead(output: Readable): Promise<Reply | null> {
   let head = Buffer.alloc(0);
-  while (!stdout.readableEnded && !stdout.destroyed) {
-    const chunk = stdout.read() as Buffer | null;
+  while (!output.readableEnded && !output.destroyed) {
+    const chunk = output.read() as Buffer | null;
     if (chunk === null) {
-      await Promise.race([once(stdout, 'readable'), once(stdout, 'end'), once(stdout, 'close')]);
+      await Promise.race([once(output, 'readable'), once(output, 'end'), once(output, 'close')]);
       continue;
     }
     head = Buffer.concat([head, chunk]);
     const end = head.indexOf('\r\n\r\n');
     if (end < 0) continue;
     const rest = head.subarray(end + 4);
-    if (rest.length > 0) stdout.unshift(rest);
-    return { ...parseCgiHead(head.subarray(0, end).toString()), body: stdout };
+    if (rest.length > 0) output.unshift(rest);
+    return { ...parseCgiHead(head.subarray(0, end).toString()), body: output };
   }
   return null;
 }

@@ -38,10 +38,12 @@ it('a replayed answer is the live one, without the repository', async () => {
   const live = await everything('live');
   expect(await everything('recorded')).toBe(live);
   expect(await everything('replayed')).toBe(live);
+  // The recorded bytes themselves; pack-objects makes slightly different ones each time.
   const sizes = two.host.requests
     .filter(({ method, status }) => method === 'POST' && status === 200)
     .map(({ sentBytes }) => sentBytes);
-  expect(sizes.slice(0, 2)).toEqual(sizes.slice(-2));
+  expect(sizes).toHaveLength(6);
+  expect(sizes.slice(4)).toEqual(sizes.slice(2, 4));
 });
 
 it('replay checks tokens as before, and refuses what was not recorded', async () => {
