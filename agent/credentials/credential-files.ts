@@ -10,10 +10,17 @@ import { errnoOf } from '../errors.ts';
 import { forEachLimited } from '../lifetime.ts';
 import type { Resource } from '../resource.ts';
 import type { Token } from '../token.ts';
-import { environmentFile } from './environment.ts';
+import { credentialConfigOf, environmentFile } from './environment.ts';
 import type { CommandContext } from './environment.ts';
 import { GH_CONFIG_YML, ghHostsYml, ghTable, usesGhToken } from './gh-config.ts';
-import { includesFile, mountGitConfig, sessionGitConfig, systemGitConfig } from './git-config.ts';
+import {
+  credentialGitConfig,
+  includesFile,
+  mountGitConfig,
+  sessionGitConfig,
+  systemGitConfig,
+} from './git-config.ts';
+import type { GitConfigParts } from './git-config.ts';
 import { PrivateDirectory } from './private-directory.ts';
 import type { Owner } from './private-directory.ts';
 import { defaultMounts, sessionMounts } from './session-mount.ts';
@@ -82,7 +89,7 @@ export class CredentialFiles {
       await credentials.write(configName(mount), mountGitConfig(mount, this.#tokenFile(mount)));
       await writeGhHost(gh, mount);
     });
-    await this.#writeGitConfig(run, mounts, defaults);
+    await this.#writeGitConfig(run, credentials, mounts, defaults);
     await gh.write('table', ghTable(mounts, defaults));
     if (sweep) await sweepUnused(run, credentials, gh, mounts);
 
@@ -93,18 +100,20 @@ export class CredentialFiles {
 
   async #writeGitConfig(
     run: PrivateDirectory,
+    credentials: PrivateDirectory,
     mounts: readonly SessionMount[],
     defaults: readonly SessionMount[],
   ): Promise<void> {
-    const { owner, readerUid } = this.#context;
-    const config = sessionGitConfig({
+    const { runDirectory, owner, readerUid } = this.#context;
+    const parts: GitConfigParts = {
       mounts,
       defaults,
       readerIsNotOwner: owner !== null && owner.uid !== readerUid,
       tokenFile: (mount) => this.#tokenFile(mount),
       mountConfigFile: (mount) => this.#pathOf('credentials', configName(mount)),
-    });
-    await run.write('gitconfig', config);
+    };
+    await credentials.write('gitconfig', credentialGitConfig(parts));
+    await run.write('gitconfig', sessionGitConfig(parts, credentialConfigOf(runDirectory)));
     const system = systemGitConfig(this.#context.systemGitConfig, this.#pathOf('gitconfig'));
     await run.write('system.gitconfig', system);
   }
@@ -160,7 +169,7 @@ async function sweepUnused(
   mounts: readonly SessionMount[],
 ): Promise<void> {
   const keys = mounts.map(({ key }) => key);
-  const ofMounts = new Set([...keys, ...mounts.map(configName)]);
+  const ofMounts = new Set([...keys, ...mounts.map(configName), 'gitconfig']);
   const ofGh = new Set([...keys, 'table', 'known-tokens']);
   await run.sweep(() => true);
   await credentials.sweep((name) => ofMounts.has(name));

@@ -37,6 +37,11 @@ export function systemFileOf(runDirectory: string): string {
   return join(runDirectory, 'system.gitconfig');
 }
 
+/** Included last as well, by the environment, so that no helper of the user's is handed a token. */
+export function credentialConfigOf(runDirectory: string): string {
+  return join(runDirectory, 'credentials', 'gitconfig');
+}
+
 /** The first github.com resource's token; gh treats its plain-http test host in the same way. */
 export function ghTokenOf(resources: readonly Resource[]): Token | undefined {
   const first =
@@ -79,7 +84,22 @@ export function commandEnvironment(
   // GIT_CONFIG_SYSTEM counts only without it, and leaves out the system's file where it was set.
   if (!context.gitConfigIncluded) environment.delete('GIT_CONFIG_NOSYSTEM');
   environment.set('PATH', withLauncherFirst(environment.get('PATH') ?? FALLBACK_PATH));
+  addGitConfig(environment, credentialConfigOf(context.runDirectory));
   return Object.fromEntries(environment);
+}
+
+/**
+ * Where the user's own configuration has a helper (`gh auth setup-git`, an editor's, `store`), git
+ * would ask that one, and give it our token to keep. This stands after the user's configuration,
+ * and before what is said on git's own command line.
+ */
+function addGitConfig(environment: Map<string, string>, file: string): void {
+  const count = Number(environment.get('GIT_CONFIG_COUNT') ?? 0);
+  // What git itself would call a bogus count is left for git to complain of.
+  if (!Number.isInteger(count) || environment.get(`GIT_CONFIG_VALUE_${count - 1}`) === file) return;
+  environment.set(`GIT_CONFIG_KEY_${count}`, 'include.path');
+  environment.set(`GIT_CONFIG_VALUE_${count}`, file);
+  environment.set('GIT_CONFIG_COUNT', String(count + 1));
 }
 
 function withLauncherFirst(path: string): string {
@@ -90,9 +110,15 @@ function withLauncherFirst(path: string): string {
 /** The text of the run directory's `env`, for `. env` in a POSIX shell. Sourcing it twice is safe. */
 export function environmentFile(context: CommandContext): string {
   const launcher = shellQuote(LAUNCHER_DIRECTORY);
+  const config = new Map<string, string>();
+  addGitConfig(config, credentialConfigOf(context.runDirectory));
   return [
     ...forced(context).map(([name, value]) => `${name}=${shellQuote(value)}\nexport ${name}\n`),
     ...DEFAULTS.map(([name, value]) => `: "\${${name}=${value}}"\nexport ${name}\n`),
+    // Whoever has such a list already keeps it; the session's configuration is read all the same.
+    'if [ "${GIT_CONFIG_COUNT:-0}" = 0 ]; then\n',
+    ...[...config].map(([name, value]) => `  export ${name}=${shellQuote(value)}\n`),
+    'fi\n',
     ...(context.gitConfigIncluded ? [] : ['unset GIT_CONFIG_NOSYSTEM\n']),
     `case ":$PATH:" in\n*:${launcher}:*) ;;\n*) PATH=${launcher}:"$PATH"\n  export PATH ;;\nesac\n`,
   ].join('');

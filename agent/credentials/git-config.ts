@@ -51,12 +51,9 @@ export interface GitConfigParts {
   mountConfigFile(mount: SessionMount): string;
 }
 
-export function sessionGitConfig(parts: GitConfigParts): string {
-  const sections = ['[push]\n\tdefault = simple\n\tautoSetupRemote = true\n'];
-  if (parts.readerIsNotOwner) sections.push(safeDirectories(parts.mounts));
-  for (const mount of parts.defaults) {
-    sections.push(credentialSection(mount, parts.tokenFile(mount)));
-  }
+/** Who may read which token: the file that also stands last, for the command, over the user's own. */
+export function credentialGitConfig(parts: GitConfigParts): string {
+  const sections = parts.defaults.map((mount) => credentialSection(mount, parts.tokenFile(mount)));
   for (const mount of parts.mounts) {
     const path = configQuote(parts.mountConfigFile(mount));
     for (const directory of mount.directories) {
@@ -65,6 +62,15 @@ export function sessionGitConfig(parts: GitConfigParts): string {
     }
   }
   return sections.join('');
+}
+
+/** What the system's configuration includes: the former, and settings that the user may change. */
+export function sessionGitConfig(parts: GitConfigParts, credentialFile: string): string {
+  return [
+    '[push]\n\tdefault = simple\n\tautoSetupRemote = true\n',
+    parts.readerIsNotOwner ? safeDirectories(parts.mounts) : '',
+    `[include]\n\tpath = ${configQuote(credentialFile)}\n`,
+  ].join('');
 }
 
 /** git 2.46 and newer read the second form, for submodules and nested repositories. */

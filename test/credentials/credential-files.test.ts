@@ -48,7 +48,14 @@ describe('write()', () => {
           `credentials/${key(name)}`,
           `credentials/${key(name)}.gitconfig`,
         ]),
-        ...['env', 'gitconfig', 'system.gitconfig', 'gh/known-tokens', 'gh/table'],
+        ...[
+          'env',
+          'gitconfig',
+          'system.gitconfig',
+          'credentials/gitconfig',
+          'gh/known-tokens',
+          'gh/table',
+        ],
         ...[`gh/${key('ghe')}/config.yml`, `gh/${key('ghe')}/hosts.yml`],
       ].sort(),
     );

@@ -50,7 +50,23 @@ describe('commandEnvironment()', () => {
       GCM_INTERACTIVE: '0',
       GH_ENTERPRISE_TOKEN: 'mine',
       MOUNT_AGENT_RUN_DIR: '/run/x',
+      GIT_CONFIG_COUNT: '1',
+      GIT_CONFIG_KEY_0: 'include.path',
+      GIT_CONFIG_VALUE_0: '/run/x/credentials/gitconfig',
     });
+  });
+
+  it("adds to the user's list of git settings, once, and leaves one that git refuses", () => {
+    const user = { GIT_CONFIG_COUNT: '1', GIT_CONFIG_KEY_0: 'a.b', GIT_CONFIG_VALUE_0: 'c' };
+    const added = commandEnvironment(user, context());
+    expect(added).toMatchObject({
+      ...user,
+      GIT_CONFIG_COUNT: '2',
+      GIT_CONFIG_KEY_1: 'include.path',
+      GIT_CONFIG_VALUE_1: '/run/x/credentials/gitconfig',
+    });
+    expect(commandEnvironment(added, context())).toEqual(added);
+    expect(commandEnvironment({ GIT_CONFIG_COUNT: 'x' }, context())['GIT_CONFIG_COUNT']).toBe('x');
   });
 
   it('puts the launcher first in PATH once, also within the command of another daemon', () => {

@@ -57,6 +57,17 @@ describe('with several tokens', () => {
     expect(await session.passwordFor('https://ghe.example:8443/a/b', root)).toBe(GHE);
   });
 
+  it('the same holds where only the system configuration tells git of the session', async () => {
+    await twoHosts();
+    const env = { GIT_CONFIG_COUNT: undefined };
+    for (const [name, token] of [['web', WEB] as const, ['api', API] as const]) {
+      const cwd = join(session.root, name);
+      const stdin = `url=${URL_OF}\n\n`;
+      const { stdout } = await session.run('git', ['credential', 'fill'], { cwd, env, stdin });
+      expect(stdout).toContain(`password=${token}\n`);
+    }
+  });
+
   it('directories below, nested repositories, submodules and linked worktrees are covered', async () => {
     await twoHosts();
     const web = join(session.root, 'web');
@@ -113,13 +124,36 @@ describe('with one token', () => {
     expect(await session.passwordFor('https://other.example/', session.root)).toBe('of the image');
   });
 
+  it("a helper of the user's own is neither asked for the session's hosts nor told the token", async () => {
+    await setUp();
+    const told = join(session.home, 'told');
+    const global = join(session.home, '.gitconfig');
+    const helper = `!f() { echo "$1" >>${told}; cat >>${told}; echo username=x; echo password=own; }; f`;
+    const section = (name: string): string =>
+      `[credential${name}]\n\thelper =\n\thelper = ${JSON.stringify(helper)}\n`;
+    writeFileSync(global, section('') + section(' "https://github.com"'));
+    const env = { GIT_CONFIG_GLOBAL: global };
+    const git = async (operation: string, stdin: string): Promise<string> =>
+      (await session.run('git', ['credential', operation], { env, stdin })).stdout;
+    const filled = await git('fill', 'url=https://github.com/a/b\n\n');
+    expect(filled).toContain(`password=${WEB}\n`);
+    await git('approve', filled);
+    expect(existsSync(told)).toBe(false);
+    expect(await git('fill', 'url=https://other.example/\n\n')).toContain('password=own\n');
+    // What is said for one command still counts.
+    const own = ['-c', 'credential.helper=', '-c', `credential.helper=${helper}`];
+    const args = [...own, 'credential', 'fill'];
+    const stdin = 'url=https://github.com/a/b\n\n';
+    expect((await session.run('git', args, { env, stdin })).stdout).toContain('password=own\n');
+  });
+
   it('push works for a branch without upstream, and the token stands in no file of git', async () => {
     await setUp();
     const { stdout } = await session.run('git', ['config', '--list', '--show-origin']);
     expect(stdout).toContain('push.default=simple');
     expect(stdout).toContain('push.autosetupremote=true');
     expect(stdout).not.toContain(WEB);
-    for (const name of ['gitconfig', 'system.gitconfig', 'gh/table', 'gh/known-tokens']) {
+    for (const name of ['gitconfig', 'credentials/gitconfig', 'gh/table', 'gh/known-tokens']) {
       expect(readFileSync(join(session.runDirectory, name), 'utf8')).not.toContain(WEB);
     }
   });
