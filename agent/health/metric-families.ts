@@ -5,7 +5,12 @@
  */
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { MountStatus, Phase, StatusTable } from '../status.ts';
-import type { MetricsContext } from './metrics.ts';
+
+export interface MetricsContext {
+  readonly status: StatusTable;
+  readonly version: string;
+  readonly nodeVersion: string;
+}
 
 /** By mount path, then by error code. */
 export type ErrorCounts = Map<string, Map<string, number>>;

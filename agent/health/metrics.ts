@@ -1,17 +1,11 @@
 /**
  * Prometheus text from the status table. In: the table; out: the body of `/metrics`. Values are read
  * when they are asked for; only what the table forgets (errors over time) is counted as it happens.
- * prom-client takes about 55 ms to load, so it is loaded at the first scrape, not at start.
+ * prom-client takes 50 to 80 ms to load, so it is loaded at the first scrape, not at start.
  */
 import type { Registry } from 'prom-client';
 import type { ErrorReport, StatusTable } from '../status.ts';
-import type { ErrorCounts } from './metric-families.ts';
-
-export interface MetricsContext {
-  readonly status: StatusTable;
-  readonly version: string;
-  readonly nodeVersion: string;
-}
+import type { ErrorCounts, MetricsContext } from './metric-families.ts';
 
 export interface RenderedMetrics {
   readonly contentType: string;

@@ -88,6 +88,12 @@ it('the socket is for its owner only, and gone after closing', async () => {
   expect(await readdir(runDir)).toEqual([]);
 });
 
+it.runIf(process.getuid?.() === 0)('run by root, the socket belongs to the owner', async () => {
+  await serve({ owner: { uid: 1234, gid: 5678 } });
+  const { uid, gid } = await stat(join(runDir, 'agent.sock'));
+  expect([uid, gid]).toEqual([1234, 5678]);
+});
+
 it('GET /status gives the table', async () => {
   const status = tableOfTwo();
   await serve({ status });

@@ -45,6 +45,15 @@ it('the file is there with mode 0600 as soon as it is open, and equals /status',
   expect(((await stat(path)).mode & 0o777).toString(8)).toBe('600');
 });
 
+it.runIf(process.getuid?.() === 0)('run by root, the file belongs to the owner', async () => {
+  const { log } = record;
+  const owner = { uid: 1234, gid: 5678 };
+  open.push(
+    await StatusFile.open({ runDir, status: tableOfTwo(), redact: (text) => text, log, owner }),
+  );
+  expect(await stat(path)).toMatchObject(owner);
+});
+
 it('the last of many quick changes reaches the file, in few writes, never half', async () => {
   const status = tableOfTwo();
   await openFile(status, 60);
