@@ -1,0 +1,138 @@
+/**
+ * The daemon's side of a clone process. Enters: a job. Leaves: its outcome, or its error as it was
+ * thrown there. Invariants: the token goes over standard input only; no process and no descriptor
+ * outlives the promise.
+ */
+import { spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import type { Readable } from 'node:stream';
+import { fileURLToPath } from 'node:url';
+import { AgentError, errnoOf } from '../errors.ts';
+import type { Log } from '../log.ts';
+import type { CloneJob, CloneOutcome, CloneProgress } from './clone-job.ts';
+import { MESSAGE_FD } from './worker-message.ts';
+import type { WorkerMessage } from './worker-message.ts';
+
+/** After SIGTERM. The daemon has 10 s for all of its own end. */
+const KILL_AFTER_MS = 3_000;
+const SHOWN_STDERR_CHARACTERS = 2_000;
+
+/** What Node and its TLS read from the environment by themselves; all else is in the job. */
+const INHERITED = ['NODE_EXTRA_CA_CERTS', 'SSL_CERT_DIR', 'SSL_CERT_FILE', 'TMPDIR', 'TZ'];
+
+export interface CloneProcessContext {
+  readonly signal: AbortSignal;
+  readonly onProgress: (progress: CloneProgress) => void;
+  readonly log: Log;
+  /** The daemon's environment, of which the process gets a few variables; never a token. */
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Who the process runs as, and so who owns the clone; the daemon's own user unless told. */
+  readonly owner?: { readonly uid: number; readonly gid: number };
+  /** The built worker; beside this module unless told. */
+  readonly workerPath?: string;
+}
+
+/** @throws the clone's AgentError; CLONE_WORKER_DIED; the signal's reason, once the process is gone. */
+export async function cloneInProcess(
+  job: CloneJob,
+  context: CloneProcessContext,
+): Promise<CloneOutcome> {
+  const { signal, log, onProgress } = context;
+  signal.throwIfAborted();
+  const worker = await start(context);
+  const closed = once(worker, 'close');
+  const disarm = stopOnAbort(worker, signal);
+  const complaint = collect(worker.stderr);
+  try {
+    // When the process is gone before it has read the job, its end says so below.
+    worker.stdin?.on('error', () => undefined);
+    worker.stdin?.write(`${JSON.stringify(job)}\n`);
+    const last = await readMessages(worker, onProgress);
+    await closed;
+    const { pid, exitCode, signalCode } = worker;
+    log.debug({ pid, exitCode, signalCode }, 'the clone process ended');
+    signal.throwIfAborted();
+    if (last === null) throw died(exitCode, signalCode, complaint());
+    if (last.type === 'error') throw AgentError.fromJSON(last.error);
+    return last.outcome;
+  } finally {
+    if (worker.exitCode === null && worker.signalCode === null) worker.kill('SIGKILL');
+    await closed;
+    disarm();
+    worker.stdin?.destroy();
+  }
+}
+
+async function start({ workerPath, env, owner }: CloneProcessContext): Promise<ChildProcess> {
+  const path = workerPath ?? fileURLToPath(new URL('./worker.js', import.meta.url));
+  const worker = spawn(process.execPath, [path], {
+    stdio: ['pipe', 'ignore', 'pipe', 'pipe'],
+    env: Object.fromEntries(INHERITED.map((name) => [name, env[name]])),
+    ...owner,
+  });
+  if (worker.pid !== undefined) return worker;
+  const [error] = (await once(worker, 'error')) as [unknown];
+  const errno = errnoOf(error) ?? 'unknown';
+  throw new AgentError('CLONE_WORKER_DIED', `the clone process could not be started: ${errno}`, {
+    cause: error,
+    data: { errno },
+  });
+}
+
+/** SIGTERM at once, SIGKILL when that was not enough; @returns what ends the watch. */
+function stopOnAbort(worker: ChildProcess, signal: AbortSignal): () => void {
+  let timer: NodeJS.Timeout | undefined;
+  const stop = (): void => {
+    worker.kill('SIGTERM');
+    timer = setTimeout(() => worker.kill('SIGKILL'), KILL_AFTER_MS);
+  };
+  if (signal.aborted) stop();
+  else signal.addEventListener('abort', stop, { once: true });
+  return () => {
+    clearTimeout(timer);
+    signal.removeEventListener('abort', stop);
+  };
+}
+
+/** @returns the outcome or the error, or null when the process ended without either. */
+async function readMessages(
+  worker: ChildProcess,
+  onProgress: CloneProcessContext['onProgress'],
+): Promise<Exclude<WorkerMessage, { type: 'progress' }> | null> {
+  const stream = worker.stdio[MESSAGE_FD] as Readable;
+  let rest = '';
+  for await (const chunk of stream.setEncoding('utf8')) {
+    const lines = (rest + String(chunk)).split('\n');
+    // A line that a dying process left unfinished is never parsed.
+    rest = lines.pop() ?? '';
+    for (const line of lines) {
+      const message = JSON.parse(line) as WorkerMessage;
+      if (message.type !== 'progress') return message;
+      onProgress(message.progress);
+    }
+  }
+  return null;
+}
+
+/** The first part of what a process says; the rest is read and dropped, so that it never blocks. */
+function collect(stream: Readable | null): () => string {
+  let text = '';
+  stream?.setEncoding('utf8').on('data', (chunk: string) => {
+    text = (text + chunk).slice(0, SHOWN_STDERR_CHARACTERS);
+  });
+  return () => text;
+}
+
+function died(
+  exitCode: number | null,
+  signalCode: NodeJS.Signals | null,
+  complaint: string,
+): AgentError {
+  const how = signalCode === null ? `exit code ${exitCode ?? 'none'}` : signalCode;
+  // A stack of the process is for the log, not for a status page.
+  return new AgentError('CLONE_WORKER_DIED', `the clone process ended early: ${how}`, {
+    cause: new Error(complaint === '' ? 'it said nothing' : complaint),
+    data: { exitCode, signalCode },
+  });
+}

@@ -1,0 +1,128 @@
+/**
+ * Makes the gitdir that isomorphic-git began into the one that `git clone` would have left
+ * (gitrepository-layout). Enters: a ref plan. Leaves: packed-refs, HEAD, one branch, origin/HEAD,
+ * reflogs, config, description, info/exclude. The gitdir is ours alone: nothing reads it yet.
+ */
+import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { gitConfig } from './git-config.ts';
+import type { ConfigSection } from './git-config.ts';
+import { packedRefs } from './packed-refs.ts';
+import type { RefName } from './ref-name.ts';
+import { refNameOf } from './ref-name.ts';
+import { REMOTE } from './ref-plan.ts';
+import type { RefPlan } from './ref-plan.ts';
+import { BRANCH_PREFIX } from './remote-refs.ts';
+
+const NO_OID = '0'.repeat(40);
+const TRACKING_HEAD = `refs/remotes/${REMOTE}/HEAD`;
+const DESCRIPTION = "Unnamed repository; edit this file 'description' to name the repository.\n";
+const EXCLUDE = `# git ls-files --others --exclude-from=.git/info/exclude
+# Lines that start with '#' are comments.
+# For a project mostly in C, the following would be a good set of
+# exclude patterns (uncomment them if you want to use them):
+# *.[oa]
+# *~
+`;
+/** Who a reflog says did it; the user's own name is not known yet. */
+const REFLOG_IDENTITY = 'mount-agent <mount-agent@localhost>';
+
+export interface GitdirContext {
+  readonly gitdir: string;
+  readonly plan: RefPlan;
+  readonly originUrl: string;
+  readonly shallow: readonly string[];
+  readonly now: Date;
+}
+
+export async function writeGitdir(context: GitdirContext): Promise<void> {
+  const { gitdir, plan, originUrl, shallow } = context;
+  // isomorphic-git wrote HEAD of the remote here, as a plain oid.
+  await rm(join(gitdir, 'refs/remotes'), { recursive: true, force: true });
+  await mkdir(join(gitdir, 'refs/remotes'), { recursive: true });
+  await writeFile(join(gitdir, 'config'), gitConfig(configOf(plan, originUrl)));
+  await writeFile(join(gitdir, 'description'), DESCRIPTION);
+  await mkdir(join(gitdir, 'info'), { recursive: true });
+  await writeFile(join(gitdir, 'info/exclude'), EXCLUDE);
+  if (plan.packed.length > 0) {
+    await writeFile(join(gitdir, 'packed-refs'), packedRefs(plan.packed));
+  }
+  if (shallow.length > 0) await writeFile(join(gitdir, 'shallow'), `${shallow.join('\n')}\n`);
+  await writeRefs(context);
+}
+
+async function writeRefs({ gitdir, plan, originUrl, now }: GitdirContext): Promise<void> {
+  const { headRef, headOid, detachAt, trackingHead } = plan;
+  const cloned = (oid: string, from = NO_OID): string =>
+    reflogLine(from, oid, now, `clone: from ${originUrl}`);
+  if (trackingHead !== null) {
+    // A branch of the remote may be called HEAD; its tracking branch is what the symref hides.
+    const hidden = plan.packed.find(({ name }) => name === TRACKING_HEAD);
+    await writeUnder(gitdir, TRACKING_HEAD, `ref: ${trackingHead.name}\n`);
+    await writeUnder(gitdir, `logs/${TRACKING_HEAD}`, cloned(trackingHead.oid, hidden?.oid));
+  }
+  if (headRef !== null && headOid !== null) {
+    await writeUnder(gitdir, headRef, `${headOid}\n`);
+    await writeUnder(gitdir, `logs/${headRef}`, cloned(headOid));
+  }
+  const detached = detachAt ?? (headRef === null ? headOid : null);
+  await writeUnder(gitdir, 'HEAD', detached === null ? `ref: ${headRef ?? ''}\n` : `${detached}\n`);
+  if (headOid === null) return;
+  const from = headRef?.slice(BRANCH_PREFIX.length) ?? headOid;
+  const moved =
+    detachAt === null
+      ? ''
+      : reflogLine(headOid, detachAt, now, `checkout: moving from ${from} to ${detachAt}`);
+  await writeUnder(gitdir, 'logs/HEAD', cloned(headOid) + moved);
+}
+
+/** By meaning what `git clone` writes on a file system with modes and symlinks. */
+function configOf({ headRef }: RefPlan, originUrl: string): ConfigSection[] {
+  const core: ConfigSection = {
+    name: 'core',
+    subsection: null,
+    values: [
+      ['repositoryformatversion', '0'],
+      ['filemode', 'true'],
+      ['bare', 'false'],
+      ['logallrefupdates', 'true'],
+    ],
+  };
+  const remote: ConfigSection = {
+    name: 'remote',
+    subsection: REMOTE,
+    values: [
+      ['url', refNameOf(originUrl)],
+      ['fetch', `+${BRANCH_PREFIX}*:refs/remotes/${REMOTE}/*`],
+    ],
+  };
+  if (headRef === null) return [core, remote];
+  const branch: ConfigSection = {
+    name: 'branch',
+    subsection: headRef.slice(BRANCH_PREFIX.length),
+    values: [
+      ['remote', REMOTE],
+      ['merge', headRef],
+    ],
+  };
+  return [core, remote, branch];
+}
+
+/** `<old> <new> <who> <seconds> <zone>\t<message>` */
+function reflogLine(from: string, to: string, now: Date, message: string): string {
+  const seconds = Math.floor(now.getTime() / 1000);
+  return `${from} ${to} ${REFLOG_IDENTITY} ${seconds} ${zoneOf(now)}\t${message}\n`;
+}
+
+function zoneOf(now: Date): string {
+  const minutes = -now.getTimezoneOffset();
+  const digits = (value: number): string => String(Math.floor(value)).padStart(2, '0');
+  return `${minutes < 0 ? '-' : '+'}${digits(Math.abs(minutes) / 60)}${digits(Math.abs(minutes) % 60)}`;
+}
+
+/** Writes a file whose name is bytes, with the directories above it. */
+async function writeUnder(gitdir: string, name: RefName, content: string): Promise<void> {
+  const path = Buffer.concat([Buffer.from(`${gitdir}/`), Buffer.from(name, 'latin1')]);
+  await mkdir(path.subarray(0, path.lastIndexOf('/')), { recursive: true });
+  await writeFile(path, content, 'latin1');
+}

@@ -1,0 +1,174 @@
+/**
+ * The seam to isomorphic-git. To it this is an `http` client of a host with a single ref and an empty
+ * pack; behind it the refs come by ls-refs and the pack streams into our own ingest, with
+ * back-pressure. Invariant: request() of the POST settles only when pack and idx are durable, since
+ * isomorphic-git writes refs right after, and it throws on any fault, since faults inside a body that
+ * isomorphic-git reads would be lost.
+ */
+import type { GitHttpRequest, GitHttpResponse, HttpClient } from 'isomorphic-git';
+import { TransportError } from '../errors.ts';
+import { ingestPack } from '../pack/ingest.ts';
+import type { PackLimits } from '../pack/limits.ts';
+import type { Checkout } from '../resource.ts';
+import { VERSION } from '../version.ts';
+import { readAdvertisement, synthesiseAdvertisement } from './advertisement.ts';
+import type { Advertisement, Capabilities } from './advertisement.ts';
+import { fetchRequest, readFetchHead } from './fetch-request.ts';
+import { lsRefsRequest, readLsRefs } from './ls-refs.ts';
+import { encodeLine, FLUSH, PacketReader } from './pkt-line.ts';
+import type { ProgressReporter } from './progress-reporter.ts';
+import { missingCommit, planRefs } from './ref-plan.ts';
+import type { RefPlan } from './ref-plan.ts';
+import { wantsOf } from './remote-refs.ts';
+import type { RemoteRefs } from './remote-refs.ts';
+import { sideband } from './sideband.ts';
+import { withLeastSpeed } from './stall-guard.ts';
+import type { Transport } from './transport.ts';
+import type { TransportLimits } from './transport-limits.ts';
+
+const AGENT = `mount-agent/${VERSION}`;
+
+export interface HttpPluginContext {
+  readonly transport: Transport;
+  readonly packDir: string;
+  readonly limits: { readonly pack: PackLimits; readonly transport: TransportLimits };
+  readonly checkout: Checkout | null;
+  readonly signal: AbortSignal;
+  readonly reporter: ProgressReporter;
+}
+
+export interface FetchedPack {
+  readonly objectCount: number;
+  readonly packBytes: number;
+  readonly shallow: readonly string[];
+}
+
+const NO_PACK: FetchedPack = { objectCount: 0, packBytes: 0, shallow: [] };
+
+/** What the host has, and what becomes of it. */
+interface Discovery {
+  readonly advertisement: Advertisement;
+  readonly refs: RemoteRefs;
+  readonly plan: RefPlan;
+}
+
+export class HttpPlugin implements HttpClient {
+  readonly #context: HttpPluginContext;
+  #discovery: Discovery | null = null;
+  #pack: FetchedPack = NO_PACK;
+
+  constructor(context: HttpPluginContext) {
+    this.#context = context;
+  }
+
+  /** The refs to be written; known once isomorphic-git's fetch has returned. */
+  get plan(): RefPlan {
+    return this.#discovered.plan;
+  }
+
+  /** What came; nothing for an empty repository. */
+  get pack(): FetchedPack {
+    return this.#pack;
+  }
+
+  // An arrow function, because isomorphic-git may call it detached from its object.
+  readonly request = async (request: GitHttpRequest): Promise<GitHttpResponse> => {
+    if (request.method === 'GET') {
+      this.#discovery = await this.#discover();
+      const [firstWant = null] = wantsOf(this.#discovery.refs);
+      return respond(request, 'advertisement', synthesiseAdvertisement(firstWant));
+    }
+    // What isomorphic-git would ask for (HEAD alone) is part of what is asked for here.
+    this.#pack = await this.#fetch();
+    return respond(request, 'result', Buffer.concat([encodeLine('NAK\n'), FLUSH]));
+  };
+
+  get #discovered(): Discovery {
+    if (this.#discovery === null) throw new TypeError('nothing was discovered yet');
+    return this.#discovery;
+  }
+
+  async #discover(): Promise<Discovery> {
+    const { transport, checkout } = this.#context;
+    const first = new PacketReader(await transport.discover(), 'the ref advertisement');
+    const advertisement = await readAdvertisement(first);
+    const refs =
+      advertisement.version === 0
+        ? advertisement.refs
+        : await this.#listRefs(advertisement.capabilities);
+    // A branch that is missing is found here, before anything large is asked for.
+    return { advertisement, refs, plan: planRefs(refs, checkout) };
+  }
+
+  async #listRefs(capabilities: Capabilities): Promise<RemoteRefs> {
+    const answer = await this.#context.transport.listRefs(lsRefsRequest(capabilities, AGENT));
+    return readLsRefs(new PacketReader(answer, 'the list of refs'));
+  }
+
+  async #fetch(): Promise<FetchedPack> {
+    const { advertisement, refs, plan } = this.#discovered;
+    const { version, capabilities } = advertisement;
+    const wants = new Set(wantsOf(refs));
+    // Protocol 2 serves any object by name; protocol 0 refuses the whole request for one unknown.
+    if (version === 2 && plan.detachAt !== null) wants.add(plan.detachAt);
+    const body = fetchRequest({ version, capabilities, wants: [...wants], agent: AGENT });
+    const answer = await this.#context.transport.fetchPack(body, version);
+    const packets = new PacketReader(answer, 'the answer to fetch');
+    const shallow = await this.#explain(readFetchHead(packets, version));
+    const { objectCount, packBytes } = await this.#ingest(packets);
+    return { objectCount, packBytes, shallow: [...refs.shallow, ...shallow] };
+  }
+
+  #ingest(packets: PacketReader): ReturnType<typeof ingestPack> {
+    const { packDir, limits, signal, reporter } = this.#context;
+    const pack = withLeastSpeed(sideband(packets), {
+      firstByteMs: limits.transport.firstPackByteMs,
+      leastBytes: limits.transport.leastPackBytes,
+      withinMs: limits.transport.leastPackBytesWithinMs,
+    });
+    return ingestPack(pack, {
+      packDir,
+      limits: limits.pack,
+      signal,
+      onProgress: ({ phase, receivedBytes, objects, totalObjects }) => {
+        reporter.update(phase, {
+          received_bytes: receivedBytes,
+          objects,
+          total_objects: totalObjects,
+        });
+      },
+    });
+  }
+
+  /** The host's "not our ref <oid>" about the manifest's own commit has a better name. */
+  async #explain<T>(answer: Promise<T>): Promise<T> {
+    try {
+      return await answer;
+    } catch (error) {
+      const { detachAt } = this.#discovered.plan;
+      const remote = error instanceof TransportError && error.code === 'TRANSPORT_REMOTE';
+      if (remote && detachAt !== null && error.message.includes(`not our ref ${detachAt}`)) {
+        throw missingCommit(detachAt);
+      }
+      throw error;
+    }
+  }
+}
+
+function respond({ url, method }: GitHttpRequest, kind: string, body: Buffer): GitHttpResponse {
+  return {
+    url,
+    method: method ?? 'GET',
+    statusCode: 200,
+    statusMessage: 'OK',
+    // Compared literally by isomorphic-git.
+    headers: { 'content-type': `application/x-git-upload-pack-${kind}` },
+    body: once(body),
+  };
+}
+
+/** A generator object, because isomorphic-git sets properties on the body. */
+// eslint-disable-next-line @typescript-eslint/require-await -- the type asks for an async iterable
+async function* once(body: Buffer): AsyncIterableIterator<Uint8Array> {
+  yield body;
+}

@@ -1,0 +1,130 @@
+/**
+ * pkt-lines out of and into a byte stream (gitprotocol-common). Enters: chunks of any size.
+ * Leaves: one packet at a time; a payload is valid until the next read. Invariant: a length is the
+ * peer's claim, checked before anything is allocated, so at most one packet is held.
+ */
+import { TransportError } from '../errors.ts';
+import { maskControls } from './printable.ts';
+
+/** The largest packet, its four length digits included. */
+const PACKET_BYTES = 65_520;
+const LENGTH_DIGITS = 4;
+
+export const FLUSH = Buffer.from('0000');
+export const DELIM = Buffer.from('0001');
+
+export type Packet =
+  | { readonly type: 'data'; readonly payload: Buffer }
+  | { readonly type: 'flush' }
+  | { readonly type: 'delim' }
+  | { readonly type: 'response-end' };
+
+/** One data packet; strings are byte strings (latin1), as ref names are everywhere in clone/. */
+export function encodeLine(text: string): Buffer {
+  const payload = Buffer.from(text, 'latin1');
+  const length = payload.length + LENGTH_DIGITS;
+  if (length > PACKET_BYTES) {
+    throw new RangeError(`a pkt-line holds ${PACKET_BYTES} bytes, not ${length}`);
+  }
+  return Buffer.concat([Buffer.from(length.toString(16).padStart(LENGTH_DIGITS, '0')), payload]);
+}
+
+/** The text of a data packet as a byte string, without the line feed that may end it. */
+export function lineOf(payload: Buffer): string {
+  const text = payload.toString('latin1');
+  return text.endsWith('\n') ? text.slice(0, -1) : text;
+}
+
+export class PacketReader {
+  readonly #source: AsyncIterator<Uint8Array>;
+  readonly #what: string;
+  #chunk: Buffer = Buffer.alloc(0);
+  #offset = 0;
+
+  /** @param what names the stream in messages: "the ref advertisement". */
+  constructor(source: AsyncIterable<Uint8Array>, what: string) {
+    this.#source = source[Symbol.asyncIterator]();
+    this.#what = what;
+  }
+
+  /** @returns null where the stream ends between two packets. */
+  async read(): Promise<Packet | null> {
+    if (this.#chunk.length - this.#offset === 0 && !(await this.#refill())) return null;
+    const digits = (await this.#take(LENGTH_DIGITS)).toString('latin1');
+    if (!/^[0-9a-fA-F]{4}$/.test(digits)) {
+      throw this.#violation(`a length of four hexadecimal digits, got "${maskControls(digits)}"`);
+    }
+    const length = parseInt(digits, 16);
+    if (length === 0) return { type: 'flush' };
+    if (length === 1) return { type: 'delim' };
+    if (length === 2) return { type: 'response-end' };
+    if (length === 3 || length > PACKET_BYTES) {
+      throw this.#violation(`a length of 4 to ${PACKET_BYTES}, got ${length}`);
+    }
+    return { type: 'data', payload: await this.#take(length - LENGTH_DIGITS) };
+  }
+
+  /**
+   * The next packet, where the end of the stream would be premature.
+   * @throws TRANSPORT_TRUNCATED at the end; TRANSPORT_REMOTE for an ERR packet.
+   */
+  async expect(): Promise<Packet> {
+    const packet = await this.read();
+    if (packet === null) throw this.#truncated();
+    if (packet.type === 'data' && packet.payload.subarray(0, 4).toString('latin1') === 'ERR ') {
+      const words = maskControls(packet.payload.subarray(4).toString('utf8').trim());
+      throw new TransportError('TRANSPORT_REMOTE', `the host refused: ${words}`);
+    }
+    return packet;
+  }
+
+  /** As expect(), for a place where only a line may stand. */
+  async expectLine(): Promise<string> {
+    const packet = await this.expect();
+    if (packet.type !== 'data') throw this.#violation(`a line, got a ${packet.type} packet`);
+    return lineOf(packet.payload);
+  }
+
+  /** @throws TRANSPORT_PROTOCOL when something follows what should have been the last packet. */
+  async expectEnd(): Promise<void> {
+    const packet = await this.read();
+    if (packet !== null) throw this.#violation(`the end, got a ${packet.type} packet`);
+  }
+
+  /** `length` bytes: a view of the chunk where it has them all, a copy where they are spread. */
+  async #take(length: number): Promise<Buffer> {
+    if (this.#chunk.length - this.#offset >= length) {
+      this.#offset += length;
+      return this.#chunk.subarray(this.#offset - length, this.#offset);
+    }
+    const whole = Buffer.allocUnsafe(length);
+    let filled = 0;
+    while (filled < length) {
+      if (this.#offset === this.#chunk.length && !(await this.#refill())) throw this.#truncated();
+      const copied = this.#chunk.copy(whole, filled, this.#offset);
+      this.#offset += copied;
+      filled += copied;
+    }
+    return whole;
+  }
+
+  async #refill(): Promise<boolean> {
+    for (;;) {
+      const next = await this.#source.next();
+      if (next.done === true) return false;
+      const { buffer, byteOffset, byteLength } = next.value;
+      if (byteLength === 0) continue;
+      this.#chunk = Buffer.from(buffer, byteOffset, byteLength);
+      this.#offset = 0;
+      return true;
+    }
+  }
+
+  #truncated(): TransportError {
+    return new TransportError('TRANSPORT_TRUNCATED', `${this.#what} ended before its last packet`);
+  }
+
+  #violation(expectedAndGot: string): TransportError {
+    return new TransportError('TRANSPORT_PROTOCOL', `${this.#what}: expected ${expectedAndGot}`);
+  }
+}

@@ -1,0 +1,277 @@
+/**
+ * HTTP to one repository of one host (gitprotocol-http). Enters: the job's URL and token. Leaves:
+ * answers of the right type as byte streams that are read at the reader's pace. Invariant: the token
+ * goes to the origin of the job's URL and to no other; every failure is a TransportError or the
+ * signal's reason.
+ */
+import { promisify } from 'node:util';
+import { gzip } from 'node:zlib';
+import type { Dispatcher } from 'undici';
+import { ManifestError, TransportError } from '../errors.ts';
+import { reasonOf } from '../lifetime.ts';
+import type { Token } from '../token.ts';
+import { VERSION } from '../version.ts';
+import type { CloneEnvironment } from './clone-job.ts';
+import { maskControls } from './printable.ts';
+import { openRoute } from './route.ts';
+import type { Route } from './route.ts';
+import { errorOfNetwork, errorOfStatus } from './transport-errors.ts';
+import type { TransportLimits } from './transport-limits.ts';
+
+const SERVICE = 'git-upload-pack';
+const INFO_REFS = `/info/refs?service=${SERVICE}`;
+const MOST_REDIRECTS = 5;
+const SHOWN_BODY_BYTES = 1_000;
+/** git compresses larger requests as well. */
+const GZIP_FROM_BYTES = 1_024;
+
+/** GitHub answers smart HTTP at a URL without ".git" only to agents that begin with "git/". */
+const USER_AGENT = `git/2.0 (mount-agent/${VERSION})`;
+
+export interface TransportContext {
+  readonly url: string;
+  readonly token: Token;
+  readonly allowHttp: boolean;
+  readonly environment: CloneEnvironment;
+  readonly limits: TransportLimits;
+  readonly signal: AbortSignal;
+}
+
+interface Request {
+  readonly method: 'GET' | 'POST';
+  readonly url: URL;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Buffer | null;
+  readonly signal: AbortSignal;
+}
+
+export class Transport {
+  readonly #context: TransportContext;
+  readonly #route: Route;
+  readonly #authorization: string;
+  /** Ends the list of refs, however busily the host keeps the connection alive. */
+  readonly #discovery: AbortSignal;
+  /** Where the repository is, after redirects. */
+  #base: URL;
+
+  private constructor(context: TransportContext, base: URL, route: Route) {
+    this.#context = context;
+    this.#base = base;
+    this.#route = route;
+    const credentials = `x-access-token:${context.token.reveal()}`;
+    this.#authorization = `Basic ${Buffer.from(credentials).toString('base64')}`;
+    this.#discovery = AbortSignal.timeout(context.limits.discoveryTimeoutMs);
+  }
+
+  static async open(context: TransportContext): Promise<Transport> {
+    const base = checkedUrl(context.url, context.allowHttp);
+    return new Transport(context, base, await openRoute(base, context.environment, context.limits));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#route.close();
+  }
+
+  /** `GET …/info/refs`, asking for protocol 2; follows redirects within the origin. */
+  async discover(): Promise<AsyncIterable<Uint8Array>> {
+    for (let redirects = 0; redirects <= MOST_REDIRECTS; redirects++) {
+      const url = new URL(this.#base.href + INFO_REFS);
+      const answer = await this.#request({
+        method: 'GET',
+        url,
+        headers: { accept: '*/*' },
+        body: null,
+        signal: AbortSignal.any([this.#context.signal, this.#discovery]),
+      });
+      if (!isRedirect(answer)) {
+        const body = await this.#accept(answer, url, `application/x-${SERVICE}-advertisement`);
+        return this.#limited(body);
+      }
+      await answer.body.dump();
+      this.#base = redirectedBase(url, answer);
+    }
+    throw new TransportError(
+      'TRANSPORT_REDIRECT_REFUSED',
+      `${this.#base.host} redirected more than ${MOST_REDIRECTS} times`,
+    );
+  }
+
+  /** The answer to a command that lists refs: bounded in size and in time. */
+  async listRefs(body: Buffer): Promise<AsyncIterable<Uint8Array>> {
+    const signal = AbortSignal.any([this.#context.signal, this.#discovery]);
+    return this.#limited(await this.#post(body, 2, signal));
+  }
+
+  /** The answer to a request for a pack: as long as it takes. */
+  async fetchPack(body: Buffer, version: 0 | 2): Promise<AsyncIterable<Uint8Array>> {
+    return this.#post(body, version, this.#context.signal);
+  }
+
+  async #post(
+    body: Buffer,
+    version: 0 | 2,
+    signal: AbortSignal,
+  ): Promise<AsyncIterable<Uint8Array>> {
+    const url = new URL(`${this.#base.href}/${SERVICE}`);
+    const large = body.length > GZIP_FROM_BYTES;
+    const result = `application/x-${SERVICE}-result`;
+    const headers = {
+      accept: result,
+      'content-type': `application/x-${SERVICE}-request`,
+      ...(large ? { 'content-encoding': 'gzip' } : {}),
+    };
+    const sent = large ? await promisify(gzip)(body) : body;
+    const answer = await this.#request(
+      { method: 'POST', url, headers, body: sent, signal },
+      version,
+    );
+    return this.#accept(answer, url, result);
+  }
+
+  async #request(request: Request, version: 0 | 2 = 2): Promise<Dispatcher.ResponseData> {
+    const { method, url, body, signal } = request;
+    const { origin, path, headers } = this.#route.address(url);
+    try {
+      const answer = await this.#route.dispatcher.request({
+        origin,
+        path,
+        method,
+        body,
+        signal,
+        headers: {
+          ...headers,
+          ...request.headers,
+          'user-agent': USER_AGENT,
+          pragma: 'no-cache',
+          authorization: this.#authorization,
+          ...(version === 2 ? { 'git-protocol': 'version=2' } : {}),
+        },
+      });
+      // A body that is given up emits an error; whoever reads one gets it from the iteration.
+      answer.body.on('error', () => undefined);
+      return answer;
+    } catch (error) {
+      throw this.#reasonFor(error, false);
+    }
+  }
+
+  /** The body of an answer that is what was asked for. */
+  async #accept(
+    answer: Dispatcher.ResponseData,
+    url: URL,
+    contentType: string,
+  ): Promise<AsyncIterable<Uint8Array>> {
+    const { statusCode: status, headers, body } = answer;
+    if (isRedirect(answer)) {
+      await body.dump();
+      throw new TransportError(
+        'TRANSPORT_REDIRECT_REFUSED',
+        `${url.host} redirected a POST, which Git does not follow`,
+      );
+    }
+    if (status !== 200) {
+      const words = await this.#words(answer);
+      throw errorOfStatus({ status, headers, url, words, nowMs: Date.now() });
+    }
+    const got = headerOf(answer, 'content-type');
+    const encoding = headerOf(answer, 'content-encoding') ?? 'identity';
+    if (got === contentType && encoding === 'identity') return this.#stream(body);
+    body.destroy();
+    const what = `${got ?? 'no content type'}${encoding === 'identity' ? '' : `, ${encoding}`}`;
+    throw new TransportError(
+      'TRANSPORT_PROTOCOL',
+      `${url.host} is no Git server at ${url.pathname}: expected ${contentType}, got ${maskControls(what)}`,
+    );
+  }
+
+  async *#stream(body: Dispatcher.ResponseData['body']): AsyncGenerator<Uint8Array> {
+    try {
+      yield* body as AsyncIterable<Uint8Array>;
+    } catch (error) {
+      throw this.#reasonFor(error, true);
+    }
+  }
+
+  async *#limited(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+    const { refsBytes } = this.#context.limits;
+    let received = 0;
+    for await (const chunk of source) {
+      received += chunk.byteLength;
+      if (received > refsBytes) {
+        throw new TransportError(
+          'PACK_LIMIT',
+          `the list of refs is over refsBytes: expected at most ${refsBytes} bytes`,
+        );
+      }
+      yield chunk;
+    }
+  }
+
+  /** A short plain text that comes with a refusal; a page is never shown. */
+  async #words(answer: Dispatcher.ResponseData): Promise<string | null> {
+    if (headerOf(answer, 'content-type')?.startsWith('text/plain') !== true) {
+      answer.body.destroy();
+      return null;
+    }
+    let text = '';
+    for await (const chunk of this.#stream(answer.body)) {
+      text += Buffer.from(chunk).toString('utf8');
+      if (text.length >= SHOWN_BODY_BYTES) break;
+    }
+    return text.slice(0, SHOWN_BODY_BYTES).trim() || null;
+  }
+
+  #reasonFor(error: unknown, answering: boolean): Error {
+    const { signal, limits } = this.#context;
+    if (signal.aborted) return reasonOf(signal);
+    if (this.#discovery.aborted && error === this.#discovery.reason) {
+      return new TransportError(
+        'TRANSPORT_TIMEOUT',
+        `${this.#route.peer} took over ${limits.discoveryTimeoutMs} ms to list the refs`,
+      );
+    }
+    return errorOfNetwork(error, this.#route.peer, answering);
+  }
+}
+
+function checkedUrl(text: string, allowHttp: boolean): URL {
+  const url = new URL(text);
+  if (url.protocol !== 'https:' && !(url.protocol === 'http:' && allowHttp)) {
+    throw new ManifestError(
+      'MANIFEST_INVALID',
+      `url: expected https://, got ${url.protocol}// (plain http needs --allow-http)`,
+    );
+  }
+  if (url.username !== '' || url.password !== '' || url.search !== '' || url.hash !== '') {
+    throw new ManifestError(
+      'MANIFEST_INVALID',
+      'url: expected no user, password, query or fragment',
+    );
+  }
+  url.pathname = url.pathname.replace(/\/+$/, '');
+  return url;
+}
+
+function isRedirect({ statusCode }: Dispatcher.ResponseData): boolean {
+  return [301, 302, 303, 307, 308].includes(statusCode);
+}
+
+/** As git does it: what stands before the part that was asked for is the repository's new place. */
+function redirectedBase(from: URL, answer: Dispatcher.ResponseData): URL {
+  const location = headerOf(answer, 'location') ?? '';
+  const to = URL.canParse(location, from.href) ? new URL(location, from) : null;
+  const anonymous = to !== null && to.username === '' && to.password === '';
+  if (to === null || !anonymous || to.origin !== from.origin || !to.href.endsWith(INFO_REFS)) {
+    const shown = to === null ? 'nowhere' : maskControls(to.origin + to.pathname);
+    throw new TransportError(
+      'TRANSPORT_REDIRECT_REFUSED',
+      `${from.host} redirected to ${shown}: expected the same scheme, host and port and a path that ends in ${INFO_REFS}`,
+    );
+  }
+  return new URL(to.href.slice(0, -INFO_REFS.length));
+}
+
+function headerOf({ headers }: Dispatcher.ResponseData, name: string): string | null {
+  const value = headers[name];
+  return (Array.isArray(value) ? value[0] : value) ?? null;
+}
