@@ -1,0 +1,131 @@
+/**
+ * gitattributes(5) of a path, as far as they change what a file's content is to Git: text, eol,
+ * crlf, ident, filter, working-tree-encoding. Read from the worktree when a file asks for them.
+ */
+import type { BytePath } from './byte-path.ts';
+import { compilePattern } from './ignore-pattern.ts';
+import type { PathPattern } from './ignore-pattern.ts';
+import { readBytesAsText } from './read-file.ts';
+import type { Repository } from './repository.ts';
+
+/** true: set; false: unset (`-text`); a string: a value. Unspecified ones are absent. */
+export type Attributes = ReadonlyMap<string, string | boolean>;
+
+interface Assignment {
+  readonly name: string;
+  /** null: back to unspecified (`!text`). */
+  readonly value: string | boolean | null;
+}
+
+interface AttributeLine {
+  readonly pattern: PathPattern;
+  readonly assignments: readonly Assignment[];
+}
+
+interface AttributeFile {
+  readonly baseLength: number;
+  /** The last line first: it decides. */
+  readonly lines: readonly AttributeLine[];
+}
+
+const MACRO = /^\[attr\](\S+)\s*(.*)$/;
+/** A pattern in C quotes, or without blanks; then its attributes. */
+const LINE = /^(?:"((?:[^"\\]|\\.)*)"|(\S+))\s+(.*)$/;
+
+export class AttributeReader {
+  readonly #repository: Repository;
+  readonly #macros = new Map<string, readonly Assignment[]>([
+    ['binary', ['-diff', '-merge', '-text'].map(parseAssignment)],
+  ]);
+  readonly #files = new Map<BytePath, AttributeFile>();
+  readonly #strongest: AttributeFile;
+  readonly #weakest: AttributeFile | undefined;
+
+  constructor(repository: Repository) {
+    this.#repository = repository;
+    const { commondir, config, home } = repository;
+    const own =
+      config.path('core.attributesfile') ??
+      (home === undefined ? undefined : `${home}/.config/git/attributes`);
+    this.#weakest = own === undefined ? undefined : this.#readFile(own, 0);
+    this.#strongest = this.#readFile(`${commondir}/info/attributes`, 0);
+  }
+
+  of(path: BytePath): Attributes {
+    const found = new Map<string, string | boolean | null>();
+    for (const file of this.#filesFor(path)) {
+      const below = path.slice(file.baseLength);
+      const name = path.slice(path.lastIndexOf('/') + 1);
+      for (const { pattern, assignments } of file.lines) {
+        if (pattern.negated || pattern.directoryOnly || !pattern.matches(below, name)) continue;
+        for (const assignment of assignments.toReversed()) this.#assign(found, assignment, 0);
+      }
+    }
+    const attributes = new Map<string, string | boolean>();
+    for (const [name, value] of found) if (value !== null) attributes.set(name, value);
+    return attributes;
+  }
+
+  /** The first assignment of a name stays; a macro that is set brings its own along. */
+  #assign(
+    found: Map<string, string | boolean | null>,
+    { name, value }: Assignment,
+    depth: number,
+  ): void {
+    if (found.has(name)) return;
+    found.set(name, value);
+    if (value !== true || depth > 10) return;
+    for (const inner of this.#macros.get(name) ?? []) this.#assign(found, inner, depth + 1);
+  }
+
+  /** Strongest first. */
+  *#filesFor(path: BytePath): Generator<AttributeFile> {
+    yield this.#strongest;
+    for (let end = path.lastIndexOf('/') + 1; ; end = path.lastIndexOf('/', end - 2) + 1) {
+      const prefix = path.slice(0, end);
+      let file = this.#files.get(prefix);
+      if (file === undefined) {
+        const place = `${this.#repository.worktree}/${prefix}.gitattributes`;
+        file = this.#readFile(place, prefix.length);
+        this.#files.set(prefix, file);
+      }
+      yield file;
+      if (end === 0) break;
+    }
+    if (this.#weakest !== undefined) yield this.#weakest;
+  }
+
+  #readFile(place: BytePath, baseLength: number): AttributeFile {
+    const lines: AttributeLine[] = [];
+    const text = readBytesAsText(place, { noFollow: true }) ?? '';
+    for (const raw of text.replace(/^\xef\xbb\xbf/, '').split('\n')) {
+      const source = raw.trim();
+      if (source === '' || source.startsWith('#')) continue;
+      const [, macro, definition = ''] = MACRO.exec(source) ?? [];
+      if (macro !== undefined) {
+        this.#macros.set(macro, parseAssignments(definition));
+        continue;
+      }
+      const [, quoted, plain, assignments] = LINE.exec(source) ?? [];
+      const pattern = quoted?.replace(/\\(.)/g, '$1') ?? plain;
+      if (pattern === undefined || assignments === undefined) continue;
+      lines.push({
+        pattern: compilePattern(pattern),
+        assignments: parseAssignments(assignments),
+      });
+    }
+    return { baseLength, lines: lines.reverse() };
+  }
+}
+
+function parseAssignments(text: string): Assignment[] {
+  return text.split(/\s+/).filter(Boolean).map(parseAssignment);
+}
+
+function parseAssignment(word: string): Assignment {
+  if (word.startsWith('-')) return { name: word.slice(1), value: false };
+  if (word.startsWith('!')) return { name: word.slice(1), value: null };
+  const equals = word.indexOf('=');
+  if (equals === -1) return { name: word, value: true };
+  return { name: word.slice(0, equals), value: word.slice(equals + 1) };
+}

@@ -1,0 +1,16 @@
+/**
+ * What the ledger says instead of "clean" where it cannot be sure: a reason in words. Every part
+ * of the ledger may throw a Doubt; the others go on, and the reading is "unknown" for that reason.
+ */
+import { AgentError, errnoOf } from '../errors.ts';
+
+export class Doubt extends Error {}
+
+/** The reason, when `error` is one that makes a reading uncertain; undefined for defects and aborts. */
+export function doubtOf(error: unknown): string | undefined {
+  if (error instanceof Doubt || error instanceof AgentError) return error.message;
+  const errno = errnoOf(error);
+  // Node's own ERR_… codes are defects of the caller, not of the disk.
+  if (errno === undefined || errno.startsWith('ERR_')) return undefined;
+  return (error as Error).message;
+}

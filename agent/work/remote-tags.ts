@@ -1,0 +1,43 @@
+/**
+ * Which tags the remote has, as far as this disk can tell: those that came with the clone, and
+ * those of fetches since. A tag that nothing proves to be the remote's counts as local, so that a
+ * doubt makes work "at risk" and never "safe".
+ */
+import { lstatSync } from 'node:fs';
+import { fsPath } from './byte-path.ts';
+import { readBytesAsText } from './read-file.ts';
+import { readPackedRefs } from './refs.ts';
+import { statOrUndefined } from './repository.ts';
+import type { Repository } from './repository.ts';
+
+/** Full tag name → oid, as the remote had it. */
+export type RemoteTags = ReadonlyMap<string, string>;
+
+/** Seconds since the epoch at which `git clone` made this repository, from HEAD's first reflog line. */
+const CLONED_AT = /^\S+ \S+ .*> (\d+) [+-]\d{4}\tclone: from /;
+
+/** Tags of a repository that somebody cloned with git itself, as long as nobody packed refs since. */
+export function readClonedTags(repository: Repository): RemoteTags {
+  const { gitdir, commondir } = repository;
+  const tags = new Map<string, string>();
+  const packed = statOrUndefined(() => lstatSync(fsPath(`${commondir}/packed-refs`)));
+  const clonedAt = CLONED_AT.exec(readBytesAsText(`${gitdir}/logs/HEAD`) ?? '')?.[1];
+  // The clone writes packed-refs and then HEAD; whoever packs refs later writes the file anew.
+  if (packed === undefined || clonedAt === undefined) return tags;
+  if (packed.mtimeMs >= (Number(clonedAt) + 1) * 1000) return tags;
+  for (const [name, oid] of readPackedRefs(commondir)) {
+    if (name.startsWith('refs/tags/')) tags.set(name, oid);
+  }
+  return tags;
+}
+
+/** Tags that the fetch under way or the last one brought; FETCH_HEAD has a line for each. */
+export function readFetchedTags(repository: Repository): RemoteTags {
+  const tags = new Map<string, string>();
+  for (const line of (readBytesAsText(`${repository.gitdir}/FETCH_HEAD`) ?? '').split('\n')) {
+    const [oid, , source = ''] = line.split('\t');
+    const name = /^tag '(.*)' of /.exec(source)?.[1];
+    if (oid !== undefined && name !== undefined) tags.set(`refs/tags/${name}`, oid);
+  }
+  return tags;
+}

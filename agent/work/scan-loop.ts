@@ -1,0 +1,143 @@
+/**
+ * Decides when to scan: soon after a change, never twice at once, never more than a share of one
+ * core while changes go on; and, while not everything is watched, at an interval that its own cost
+ * sets. Everything asked for during a scan is answered by the next one.
+ */
+import { reasonOf, sleep } from '../lifetime.ts';
+
+export interface ScanLoopContext {
+  readonly scan: () => Promise<void>;
+  /** How long after a change the disk is read: changes come in flocks. */
+  readonly debounceMs: number;
+  readonly signal: AbortSignal;
+}
+
+/** While changes go on: at most this share of one core goes into scans. */
+const BUSY_SHARE = 0.25;
+/** While scanning by interval: at most 2 % of one core. */
+const IDLE_SHARE = 0.02;
+const LEAST_INTERVAL_MS = 1_000;
+
+export class ScanLoop {
+  readonly #context: ScanLoopContext;
+  readonly #stop = new AbortController();
+  readonly #signal: AbortSignal;
+  #requested = false;
+  #wake: () => void = () => undefined;
+  #byInterval = false;
+  #costMs = 0;
+  #waiters: { resolve: () => void; reject: (error: Error) => void }[] = [];
+
+  constructor(context: ScanLoopContext) {
+    this.#context = context;
+    this.#signal = AbortSignal.any([context.signal, this.#stop.signal]);
+  }
+
+  /** Whether to scan without being asked as well. */
+  set byInterval(on: boolean) {
+    if (on === this.#byInterval) return;
+    this.#byInterval = on;
+    this.#wake();
+  }
+
+  /** Asks for a scan that starts after this call. */
+  request(): void {
+    this.#requested = true;
+    this.#wake();
+  }
+
+  /** As request, and waits for it; rejects when the loop ends before. */
+  rescan(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      if (this.#signal.aborted) {
+        reject(reasonOf(this.#signal));
+        return;
+      }
+      this.#waiters.push({ resolve, reject });
+      this.request();
+    });
+  }
+
+  /** Ends the loop; a scan under way is waited for by run()'s caller. */
+  stop(): void {
+    this.#stop.abort(new Error('the watch has ended'));
+  }
+
+  /** Runs until it is stopped; resolves then. Rejects when a scan does. */
+  async run(): Promise<void> {
+    const onAbort = (): void => {
+      this.#wake();
+    };
+    this.#signal.addEventListener('abort', onAbort);
+    try {
+      while (!this.#signal.aborted) {
+        if (!(await this.#nextRequest())) continue;
+        await this.#scanOnce();
+        await this.#pause(this.#costMs * (1 / BUSY_SHARE - 1));
+      }
+    } finally {
+      this.#signal.removeEventListener('abort', onAbort);
+      for (const { reject } of this.#waiters.splice(0)) reject(reasonOf(this.#signal));
+    }
+  }
+
+  async #scanOnce(): Promise<void> {
+    this.#requested = false;
+    const waiters = this.#waiters.splice(0);
+    const startedAt = performance.now();
+    try {
+      await this.#context.scan();
+      for (const { resolve } of waiters) resolve();
+    } catch (error) {
+      for (const { reject } of waiters) {
+        reject(error instanceof Error ? error : new Error(String(error)));
+      }
+      if (!this.#signal.aborted) throw error;
+    }
+    this.#costMs = performance.now() - startedAt;
+  }
+
+  /** @returns whether a scan is due; false when it woke for another reason. */
+  async #nextRequest(): Promise<boolean> {
+    if (!this.#requested) {
+      const intervalMs = Math.max(LEAST_INTERVAL_MS, this.#costMs / IDLE_SHARE);
+      const woken = await this.#wait(this.#byInterval ? intervalMs : undefined);
+      if (!woken) return true;
+    }
+    // Asked again: a request may have come, or the way of waiting has changed.
+    if (!this.#isRequested()) return false;
+    await this.#pause(this.#context.debounceMs);
+    return !this.#signal.aborted;
+  }
+
+  #isRequested(): boolean {
+    return this.#requested;
+  }
+
+  /** @returns true when woken, false when the time was up. */
+  #wait(ms: number | undefined): Promise<boolean> {
+    return new Promise((resolve) => {
+      const timer =
+        ms === undefined
+          ? undefined
+          : setTimeout(() => {
+              this.#wake = () => undefined;
+              resolve(false);
+            }, ms);
+      timer?.unref();
+      this.#wake = () => {
+        clearTimeout(timer);
+        this.#wake = () => undefined;
+        resolve(true);
+      };
+      if (this.#signal.aborted) this.#wake();
+    });
+  }
+
+  async #pause(ms: number): Promise<void> {
+    if (this.#waiters.length > 0 || ms < 1) return;
+    await sleep(ms, this.#signal).catch((error: unknown) => {
+      if (!this.#signal.aborted) throw error;
+    });
+  }
+}

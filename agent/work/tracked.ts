@@ -1,0 +1,61 @@
+/**
+ * The index as the ledger walks it: entries in Git's order with their paths as byte strings, the
+ * paths in conflict, and the trees that the index knows (its cache-tree).
+ */
+import { readIndex } from '../checkout/index-reader.ts';
+import type { CacheTree } from '../checkout/cache-tree.ts';
+import type { IndexEntry } from '../checkout/index-entry.ts';
+import { displayPath, isUtf8 } from './byte-path.ts';
+import type { BytePath } from './byte-path.ts';
+import { Doubt } from './doubt.ts';
+import type { Pace } from './pace.ts';
+
+export interface Tracked {
+  readonly entries: readonly IndexEntry[];
+  /** Of the entry at the same position. */
+  readonly paths: readonly BytePath[];
+  readonly conflicts: ReadonlySet<BytePath>;
+  /** Directory (empty for the root, no slash at the end) → oid of its tree, where it is known. */
+  readonly cachedTrees: ReadonlyMap<BytePath, string>;
+  /** Of the index file: an entry that is not older may hide a later change of the same size. */
+  readonly mtimeSec: number;
+  readonly mtimeNsec: number;
+}
+
+const NSEC_PER_SEC = 1_000_000_000n;
+
+/** @throws AgentError (INDEX_INVALID) for what Git could not read either. */
+export async function readTracked(gitdir: BytePath, pace: Pace): Promise<Tracked> {
+  if (!isUtf8(gitdir)) throw new Doubt('the path of the Git directory is not UTF-8');
+  const { entries, cacheTree, mtimeNs } = readIndex(displayPath(gitdir));
+  const paths: BytePath[] = [];
+  const conflicts = new Set<BytePath>();
+  for (const entry of entries) {
+    const path = entry.path.toString('latin1');
+    paths.push(path);
+    if (entry.stage !== 0) conflicts.add(path);
+    if (pace.due) await pace.rest();
+  }
+  const cachedTrees = new Map<BytePath, string>();
+  if (cacheTree !== null) collectTrees(cacheTree, '', cachedTrees);
+  return {
+    entries,
+    paths,
+    conflicts,
+    cachedTrees,
+    mtimeSec: Number(mtimeNs / NSEC_PER_SEC),
+    mtimeNsec: Number(mtimeNs % NSEC_PER_SEC),
+  };
+}
+
+function collectTrees(root: CacheTree, path: BytePath, trees: Map<BytePath, string>): void {
+  const pending = [{ node: root, path }];
+  for (let item = pending.pop(); item !== undefined; item = pending.pop()) {
+    const { node, path: at } = item;
+    if (node.oid !== null) trees.set(at, node.oid);
+    for (const child of node.children) {
+      const name = child.name.toString('latin1');
+      pending.push({ node: child, path: at === '' ? name : `${at}/${name}` });
+    }
+  }
+}

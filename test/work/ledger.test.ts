@@ -1,0 +1,110 @@
+import { rmSync } from 'node:fs';
+import fc from 'fast-check';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { takeLedger } from '../../agent/work/ledger.ts';
+import type { LedgerReading } from '../../agent/work/ledger.ts';
+import { copyTemplate, createTemplate, fingerprint } from './scratch-repository.ts';
+import type { ScratchRepository } from './scratch-repository.ts';
+import { STEPS } from './steps.ts';
+
+const HISTORIES = Number(process.env['LEDGER_HISTORIES'] ?? '40');
+
+let template = '';
+const open: ScratchRepository[] = [];
+
+beforeAll(() => {
+  template = createTemplate();
+});
+afterAll(() => {
+  rmSync(template, { recursive: true, force: true });
+});
+afterEach(() => {
+  for (const repository of open.splice(0)) repository.remove();
+});
+
+function fresh(): ScratchRepository {
+  const repository = copyTemplate(template);
+  open.push(repository);
+  return repository;
+}
+
+async function take(repository: ScratchRepository): Promise<LedgerReading> {
+  const { worktree, clonedTags } = repository;
+  return await takeLedger({ worktree, clonedTags });
+}
+
+/** The counts alone: which paths are shown is ours to choose. */
+function counts(reading: LedgerReading) {
+  if (reading.risk === null) return null;
+  const { paths, branches, ...rest } = reading.risk;
+  expect(paths.length).toBe(Math.min(50, rest.paths_total));
+  expect(branches.length > 0).toBe(rest.unpushed_commits > 0);
+  return rest;
+}
+
+test('a fresh clone with a release tag on a deleted branch has nothing at risk', async () => {
+  const repository = fresh();
+  const { risk, head } = await take(repository);
+  expect(risk).toBeNull();
+  expect(head).toEqual({
+    ref: 'refs/heads/main',
+    oid: repository.git('rev-parse', 'HEAD').trim(),
+  });
+});
+
+describe('the ledger says what git says after', () => {
+  test.each(Object.keys(STEPS))('%s', async (name) => {
+    const repository = fresh();
+    for (const pick of [0, 1]) {
+      STEPS[name]?.(repository, pick);
+      expect(counts(await take(repository)), `pick ${pick}`).toEqual(
+        await repository.expectedRisk(),
+      );
+    }
+  });
+});
+
+test(
+  'the ledger says what git says after each step of random histories',
+  async () => {
+    const step = fc.tuple(fc.constantFrom(...Object.keys(STEPS)), fc.nat(11));
+    const history = fc.array(step, { minLength: 4, maxLength: 10, size: 'max' });
+    await fc.assert(
+      fc.asyncProperty(history, async (steps) => {
+        const repository = copyTemplate(template);
+        try {
+          for (const [name, pick] of steps) {
+            STEPS[name]?.(repository, pick);
+            expect(counts(await take(repository)), name).toEqual(await repository.expectedRisk());
+          }
+        } finally {
+          repository.remove();
+        }
+      }),
+      { numRuns: HISTORIES, ...seedOf(process.env['LEDGER_SEED']) },
+    );
+  },
+  10_000 + HISTORIES * 5_000,
+);
+
+function seedOf(text: string | undefined): { seed?: number } {
+  return text === undefined ? {} : { seed: Number(text) };
+}
+
+test('taking a ledger writes nothing, anywhere in worktree and Git directory', async () => {
+  const repository = fresh();
+  for (const name of [
+    'edit',
+    'new file',
+    'stash',
+    'merge conflict',
+    'submodule',
+    'touch without change',
+  ]) {
+    STEPS[name]?.(repository, 1);
+  }
+  const before = fingerprint(repository.base);
+  const { risk } = await take(repository);
+  expect(risk).not.toBeNull();
+  expect(fingerprint(repository.base)).toBe(before);
+});
