@@ -4,6 +4,7 @@
  * asked for: 500,000 entries cost 80 bytes each on top of the file itself.
  */
 import type { BigIntStats } from 'node:fs';
+import { compareBytes, copyBytes } from './bytes.ts';
 
 export const OID_BYTES = 20;
 /** Stat data, mode, oid and flags; the extended flags of version 3 follow. */
@@ -130,14 +131,15 @@ export class IndexEntry {
 
   /** memcmp of the paths, a prefix first. */
   comparePath(other: IndexEntry): number {
-    const ours = this.#paths;
-    const theirs = other.#paths;
     const shared = Math.min(this.pathBytes, other.pathBytes);
-    for (let i = 0; i < shared; i++) {
-      const order = ours[this.#pathStart + i]! - theirs[other.#pathStart + i]!;
-      if (order !== 0) return order;
-    }
-    return this.pathBytes - other.pathBytes;
+    const order = compareBytes(
+      this.#paths,
+      this.#pathStart,
+      other.#paths,
+      other.#pathStart,
+      shared,
+    );
+    return order === 0 ? this.pathBytes - other.pathBytes : order;
   }
 
   /** By path, then stage: the order of every index. */
@@ -220,13 +222,4 @@ export function createEntry(
   const nameStart = copyBytes(directory, 0, directory.length, buffer, pathStart);
   copyBytes(name, 0, name.length, buffer, nameStart);
   return new IndexEntry(buffer, at, buffer, pathStart, pathStart + pathBytes);
-}
-
-/**
- * For a path's few dozen bytes a loop is several times faster than Buffer's own copy and compare,
- * which leave JavaScript or make views on each call. @returns where the copy ends.
- */
-function copyBytes(source: Buffer, start: number, end: number, target: Buffer, at: number): number {
-  for (let from = start; from < end; from++) target[at++] = source[from]!;
-  return at;
 }

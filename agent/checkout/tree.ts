@@ -4,6 +4,7 @@
  * as stored (100664, 040000 with a leading zero happen in old histories). git-fsck, tree-walk.c.
  */
 import { CheckoutError } from '../errors.ts';
+import { compareBytes } from './bytes.ts';
 import { MODE, OID_BYTES } from './index-entry.ts';
 
 export interface TreeEntry {
@@ -79,7 +80,7 @@ function checkOrder(before: readonly TreeEntry[], entry: TreeEntry, start: numbe
   const { name } = entry;
   for (let i = before.length - 1; i >= 0; i--) {
     const other = before[i]!.name;
-    if (other.length < name.length || other.compare(name, 0, name.length, 0, name.length) !== 0) {
+    if (other.length < name.length || compareBytes(other, 0, name, 0, name.length) !== 0) {
       return;
     }
     if (other.length === name.length) throw invalid(start, 'file and directory of one name');
@@ -88,7 +89,7 @@ function checkOrder(before: readonly TreeEntry[], entry: TreeEntry, start: numbe
 
 function compareNames(a: TreeEntry, b: TreeEntry): number {
   const shared = Math.min(a.name.length, b.name.length);
-  const order = a.name.compare(b.name, 0, shared, 0, shared);
+  const order = compareBytes(a.name, 0, b.name, 0, shared);
   return order === 0 ? byteAfter(a, shared) - byteAfter(b, shared) : order;
 }
 
