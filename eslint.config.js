@@ -19,6 +19,8 @@ export default defineConfig(
       '@typescript-eslint/switch-exhaustiveness-check': 'error',
       // Numbers in messages are the rule here: offsets, sizes, counts.
       '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true }],
+      // `using _slot = …` is used by its end.
+      '@typescript-eslint/no-unused-vars': ['error', { ignoreUsingDeclarations: true }],
       // Loops over bytes need `while (true)` with a break inside.
       '@typescript-eslint/no-unnecessary-condition': [
         'error',

@@ -13,7 +13,7 @@ import type { CommandName, Flag } from './flags.ts';
 import type { LogLevel } from './log.ts';
 import { VERSION } from './version.ts';
 
-export type Environment = Readonly<Record<string, string | undefined>>;
+import type { Environment } from './host.ts';
 export type WaitFor = 'all' | 'any' | 'none';
 
 /** What every command knows; a field that a command has no flag for carries its default. */

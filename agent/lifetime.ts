@@ -32,6 +32,49 @@ export function nextTurn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
 
+/** At most `limit` holders at once, first come, first served. */
+export class Slots {
+  readonly #waiting: (() => void)[] = [];
+  #free: number;
+
+  constructor(limit: number) {
+    this.#free = limit;
+  }
+
+  /** Waits for a slot; disposing of it gives it to the next in line. */
+  async take(signal?: AbortSignal): Promise<Disposable> {
+    signal?.throwIfAborted();
+    if (this.#free > 0) this.#free--;
+    else await this.#wait(signal);
+    return {
+      [Symbol.dispose]: () => {
+        this.#give();
+      },
+    };
+  }
+
+  #wait(signal?: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const go = (): void => {
+        signal?.removeEventListener('abort', stop);
+        resolve();
+      };
+      const stop = (): void => {
+        this.#waiting.splice(this.#waiting.indexOf(go), 1);
+        if (signal !== undefined) reject(reasonOf(signal));
+      };
+      signal?.addEventListener('abort', stop, { once: true });
+      this.#waiting.push(go);
+    });
+  }
+
+  #give(): void {
+    const next = this.#waiting.shift();
+    if (next === undefined) this.#free++;
+    else next();
+  }
+}
+
 /**
  * Runs `work` on each item, at most `limit` at once, and waits for all. A rejection of one item
  * does not stop the others; the first one is rethrown at the end.

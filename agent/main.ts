@@ -1,5 +1,78 @@
 #!/usr/bin/env node
-/** argv, env and signals in, exit code out. */
-import { VERSION } from './version.ts';
+/**
+ * argv, environment and signals in, exit code out: the only file that touches process.env,
+ * process.on and process.exit. What to do with them stands in boot.ts and commands.ts, which are
+ * loaded when they are needed: a health probe must not pay for a clone engine.
+ */
+import { constants } from 'node:os';
+import { parseInvocation } from './cli.ts';
+import type { Config } from './cli.ts';
+import { EXIT, toAgentError } from './errors.ts';
+import type { CommandName } from './flags.ts';
+import type { Host } from './host.ts';
 
-console.log(VERSION);
+/** SIGHUP: read the manifest again. The others end the daemon or go on to its command. */
+const SIGNALS: readonly NodeJS.Signals[] = [
+  'SIGTERM',
+  'SIGINT',
+  'SIGHUP',
+  'SIGQUIT',
+  'SIGUSR1',
+  'SIGUSR2',
+  'SIGWINCH',
+];
+
+const host: Host = {
+  env: process.env,
+  stdin: process.stdin,
+  stdout: process.stdout,
+  stderr: process.stderr,
+  nodeVersion: process.version,
+  uid: process.getuid?.() ?? 0,
+  onSignal(listener) {
+    for (const signal of SIGNALS) process.on(signal, listener);
+    return () => {
+      for (const signal of SIGNALS) process.off(signal, listener);
+    };
+  },
+};
+
+async function dispatch(name: CommandName, config: Config): Promise<number> {
+  switch (name) {
+    case 'run':
+      return (await import('./boot.ts')).run(config, host);
+    case 'mount':
+      return (await import('./mount-once.ts')).mountOnce(config, host);
+    case 'check':
+      return (await import('./commands.ts')).check(config, host);
+    case 'status':
+      return (await import('./commands.ts')).status(config, host);
+    case 'rotate':
+      return (await import('./commands.ts')).rotate(config, host);
+    case 'healthcheck':
+      return (await import('./commands.ts')).healthcheck(config, host);
+  }
+}
+
+async function main(): Promise<number> {
+  const invocation = parseInvocation(process.argv.slice(2), process.env);
+  if (invocation.kind === 'command') return dispatch(invocation.name, invocation.config);
+  process.stdout.write(`${invocation.text}\n`);
+  return EXIT.ok;
+}
+
+/** A reader that went away (`mount-agent status | head`) is its own business, not a crash. */
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+  process.exit(128 + constants.signals.SIGPIPE);
+});
+
+try {
+  process.exitCode = await main();
+} catch (error) {
+  const { message, remedy, code, exit } = toAgentError(error);
+  process.stderr.write(`mount-agent: ${message}\n  ${remedy} (${code})\n`);
+  process.exitCode = exit;
+}
+// Nothing that a library left open (a keep-alive socket, a timer) may hold up the end.
+process.exit();

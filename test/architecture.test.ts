@@ -6,12 +6,15 @@ const LINE_LIMIT = 250;
 /** Files that are longer, each with the reason why that is better than two files. */
 const LONGER: Readonly<Record<string, string>> = {
   'agent/checkout/index-reader.ts': 'one file format, whose versions and extensions share a cursor',
+  'agent/clone/transport.ts':
+    'one request from route to body: redirects, limits and faults of one state',
   'agent/errors.ts': 'one table of every code, read from top to bottom',
   'agent/pack/inflate.ts': 'two engines of one behaviour, to be read side by side',
+  'agent/work/ledger.ts': 'one reading, whose parts share the doubt that makes it "unknown"',
 };
 const PROCESS_OWNERS = ['agent/main.ts', 'agent/clone/worker.ts'];
 
-const FLOOR = 'errors lifetime log resource status token version'.split(' ');
+const FLOOR = 'errors host lifetime log resource status token version'.split(' ');
 const FORMATS = ['pack', 'checkout'];
 const STEPS = 'manifest mounts clone credentials work rescue health entrypoint terminal'.split(' ');
 

@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
 import { parseInvocation } from '../agent/cli.ts';
-import type { Config, Environment } from '../agent/cli.ts';
+import type { Config } from '../agent/cli.ts';
+import type { Environment } from '../agent/host.ts';
 import { AgentError } from '../agent/errors.ts';
 import { COMMANDS, FLAGS } from '../agent/flags.ts';
 import { VERSION } from '../agent/version.ts';

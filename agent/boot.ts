@@ -1,0 +1,103 @@
+/**
+ * The data path, top to bottom; read this first. manifest → Resource[] → one clone per resource at
+ * its mount path → a ledger of the work at risk in it, with the tokens wired, the endpoint serving
+ * and the command running. Each piece is opened here and closed here, in reverse order.
+ */
+import type { Config } from './cli.ts';
+import { superviseCommand } from './entrypoint/supervise.ts';
+import { serveControl } from './health/control-server.ts';
+import { serveHealth } from './health/health-server.ts';
+import { createMetrics } from './health/metrics.ts';
+import { StatusFile } from './health/status-file.ts';
+import type { Host } from './host.ts';
+import { reasonOf } from './lifetime.ts';
+import { watchManifest } from './manifest/watch-manifest.ts';
+import { MountsUnderWay } from './mounts-under-way.ts';
+import { Session, Stopped } from './session.ts';
+import { SignalRouter } from './signal-router.ts';
+import { VERSION } from './version.ts';
+import { WorkAtRisk } from './work-at-risk.ts';
+
+/** From the command's SIGTERM to its SIGKILL; what is left of 10 s is for the last ledger. */
+const COMMAND_GRACE_MS = 7000;
+
+/** `mount-agent run`. @returns the command's exit code, or 128+n of the signal that ended it. */
+export async function run(config: Config, host: Host): Promise<number> {
+  const session = await Session.open(config, host, 'info');
+  try {
+    return await serve(session);
+  } catch (error) {
+    if (error instanceof Stopped) return error.exit;
+    session.log.fatal({ err: error }, 'cannot go on');
+    throw error;
+  }
+}
+
+async function serve(session: Session): Promise<number> {
+  const { config, host, status, log, redact } = session;
+  const { runDir, listen } = config;
+  using signals = new SignalRouter(session);
+
+  // The platform's probes are answered from here on, while everything else is still to come.
+  using metrics = createMetrics({ status, version: VERSION, nodeVersion: host.nodeVersion });
+  await using health = await serveHealth({ listen, status, metrics, redact, log });
+  await using _statusFile = await StatusFile.open({ runDir, status, redact, log });
+  log.info({ version: VERSION, listen: health.addresses }, 'serving');
+
+  await session.begin();
+  await using work = new WorkAtRisk(session);
+  await using mounts = new MountsUnderWay(session, (resource) => work.watch(resource));
+
+  const rotate = async (): Promise<void> => {
+    await session.rotate();
+    mounts.restartFailed();
+  };
+  signals.onHangup = rotate;
+  await using _control = await serveControl({
+    runDir,
+    status,
+    rotate,
+    activity: () => {
+      work.touch();
+    },
+    redact,
+    log,
+  });
+  using _manifestWatch = watchForRotation(session, rotate);
+
+  mounts.start(session.resources);
+  await mounts.until(config.wait);
+  if (config.command.length === 0) return await untilStopped(session.signal);
+  await using command = superviseCommand({
+    command: config.command,
+    env: session.commandEnvironment,
+    log,
+    graceMs: COMMAND_GRACE_MS,
+  });
+  signals.command = command;
+  return await command.exitCode;
+}
+
+/** A replaced manifest is a rotation; one that is refused is logged, and everything goes on. */
+function watchForRotation(
+  { config, log }: Session,
+  rotate: () => Promise<void>,
+): Disposable | null {
+  if (config.manifest === '-') return null;
+  const onChange = (): void => {
+    rotate().catch((error: unknown) => {
+      log.error({ err: error }, 'new manifest refused; the old one stays in force');
+    });
+  };
+  return watchManifest({ path: config.manifest, onChange });
+}
+
+function untilStopped(signal: AbortSignal): Promise<never> {
+  return new Promise((_resolve, reject) => {
+    const stop = (): void => {
+      reject(reasonOf(signal));
+    };
+    if (signal.aborted) stop();
+    else signal.addEventListener('abort', stop, { once: true });
+  });
+}

@@ -1,0 +1,26 @@
+/**
+ * The process as the steps see it: handed in by main.ts, so that nothing else touches process.*.
+ */
+import type { Readable } from 'node:stream';
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** A stream that people read: a terminal, a pipe, or a file. */
+export interface Output {
+  readonly isTTY?: boolean;
+  /** Of a terminal; it changes with its window. */
+  readonly columns?: number;
+  write(text: string): unknown;
+}
+
+export interface Host {
+  readonly env: Environment;
+  readonly stdin: Readable;
+  readonly stdout: Output;
+  readonly stderr: Output;
+  /** `v20.19.0` */
+  readonly nodeVersion: string;
+  readonly uid: number;
+  /** Hears every signal that the process gets from now on. @returns a function that ends that. */
+  onSignal(listener: (signal: NodeJS.Signals) => void): () => void;
+}

@@ -1,0 +1,123 @@
+/**
+ * One Resource → its clone at the mount path, or a failure in its row of the status table. In: what
+ * stands at the mount path and what the host answers; out: a whole clone, put in place by one
+ * rename, or an adopted one. A failure stays in the row: it never reaches another mount.
+ */
+import type { Config } from './cli.ts';
+import { pickCloneEnvironment } from './clone/clone-job.ts';
+import type { CloneJob, CloneOutcome, CloneProgress } from './clone/clone-job.ts';
+import { cloneInProcess } from './clone/clone-process.ts';
+import { withRetry } from './clone/retry.ts';
+import { TRANSPORT_LIMITS } from './clone/transport-limits.ts';
+import { toAgentError } from './errors.ts';
+import type { AgentError } from './errors.ts';
+import type { Environment } from './host.ts';
+import { reasonOf } from './lifetime.ts';
+import type { Slots } from './lifetime.ts';
+import type { Log } from './log.ts';
+import { prepareMount } from './mounts/prepare-mount.ts';
+import { PACK_LIMITS } from './pack/limits.ts';
+import type { Resource } from './resource.ts';
+import { NO_PROGRESS, reportOf } from './status.ts';
+import type { Credential, StatusTable } from './status.ts';
+import type { Token } from './token.ts';
+
+export interface MountContext {
+  readonly config: Config;
+  readonly env: Environment;
+  readonly status: StatusTable;
+  readonly log: Log;
+  /** Bounds the clones at once; a mount that waits for its next attempt holds no slot. */
+  readonly slots: Slots;
+  /** The token as it is now: a rotation counts for the next attempt. */
+  readonly tokenOf: (resource: Resource) => Token;
+  readonly signal: AbortSignal;
+}
+
+/** @returns whether the mount is ready. @throws only the signal's reason. */
+export async function mountResource(resource: Resource, context: MountContext): Promise<boolean> {
+  const { config, status, signal } = context;
+  const { mountPath } = resource;
+  const log = context.log.child({ mount: mountPath });
+  const startedAt = new Date();
+  status.update(mountPath, {
+    phase: 'pending',
+    progress: NO_PROGRESS,
+    started_at: startedAt.toISOString(),
+    error: null,
+  });
+  try {
+    await withRetry((attempt) => attemptMount(resource, attempt, { ...context, log }), {
+      retryForMs: config.retryForMs,
+      signal,
+      onRetry: (error, attempt, nextAttemptAt) => {
+        log.warn({ err: error, attempt, nextAttemptAt }, 'mount failed; it is tried again');
+        status.update(mountPath, { phase: 'pending', error: reportOf(error, nextAttemptAt) });
+      },
+    });
+    status.update(mountPath, { phase: 'ready', ready_at: new Date().toISOString(), error: null });
+    log.info({ durationMs: Date.now() - startedAt.getTime() }, 'mount ready');
+    return true;
+  } catch (error) {
+    if (signal.aborted) throw reasonOf(signal);
+    const failure = toAgentError(error);
+    log.error({ err: failure }, 'mount failed');
+    status.update(mountPath, {
+      phase: 'failed',
+      error: reportOf(failure, null),
+      credential: credentialAfter(failure),
+    });
+    return false;
+  }
+}
+
+async function attemptMount(
+  resource: Resource,
+  attempt: number,
+  context: MountContext,
+): Promise<void> {
+  const { status, log, slots, signal } = context;
+  const { mountPath, url } = resource;
+  using _slot = await slots.take(signal);
+  const prepared = await prepareMount(resource, { owner: null });
+  if (prepared.state === 'adopted') {
+    status.update(mountPath, { head: prepared.head });
+    log.info({ head: prepared.head }, 'complete clone adopted');
+    return;
+  }
+  await using staging = prepared.staging;
+  status.update(mountPath, { attempts: attempt, phase: 'connecting', progress: NO_PROGRESS });
+  log.info({ url, attempt }, 'cloning');
+  const outcome = await cloneInto(resource, staging.clonePath, context);
+  await staging.publish({ head: outcome.head, clonedAt: new Date() });
+  const { head, objectCount, packBytes, files, lfsPointers } = outcome;
+  status.update(mountPath, { head, credential: outcome.credential });
+  log.info({ head, objectCount, packBytes, files, lfsPointers }, 'clone published');
+}
+
+async function cloneInto(
+  resource: Resource,
+  worktree: string,
+  context: MountContext,
+): Promise<CloneOutcome> {
+  const { config, env, status, log, tokenOf, signal } = context;
+  const job: CloneJob = {
+    url: resource.url,
+    originUrl: resource.url,
+    worktree,
+    checkout: resource.checkout,
+    token: tokenOf(resource).reveal(),
+    allowHttp: config.allowHttp,
+    environment: pickCloneEnvironment(env),
+    limits: { transport: TRANSPORT_LIMITS, pack: PACK_LIMITS },
+  };
+  const onProgress = ({ phase, progress }: CloneProgress): void => {
+    status.update(resource.mountPath, { phase, progress });
+  };
+  return cloneInProcess(job, { signal, onProgress, log, env });
+}
+
+function credentialAfter({ code }: AgentError): Credential {
+  if (code === 'TRANSPORT_UNAUTHORIZED') return 'rejected';
+  return code === 'TRANSPORT_SSO_REQUIRED' ? 'sso_required' : 'unknown';
+}

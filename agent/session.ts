@@ -1,0 +1,222 @@
+/**
+ * One run of the daemon or of `mount`: its log, its status table, its manifest and tokens, and its
+ * end. In: Config and Host; out: mounts under way, and rotations of their tokens. boot.ts puts the
+ * pieces around it; nothing here knows of the endpoint, the ledger or the command.
+ */
+import { constants } from 'node:os';
+import { mkdir } from 'node:fs/promises';
+import type { Config } from './cli.ts';
+import { CredentialFiles } from './credentials/credential-files.ts';
+import { commandEnvironment, systemGitConfigPath } from './credentials/environment.ts';
+import { AgentError, errnoOf } from './errors.ts';
+import type { Host } from './host.ts';
+import { Slots } from './lifetime.ts';
+import { Redactor, createLog } from './log.ts';
+import type { Log, LogLevel } from './log.ts';
+import { compareManifests } from './manifest/compare-manifests.ts';
+import { loadManifest } from './manifest/load-manifest.ts';
+import { mountResource } from './mount-resource.ts';
+import type { Manifest, Resource } from './resource.ts';
+import { StatusTable } from './status.ts';
+import type { Token } from './token.ts';
+import { VERSION } from './version.ts';
+
+/** How long a manifest that is being replaced may take to become whole. */
+const ROTATION_TIMEOUT_MS = 5000;
+
+/** Why the session ends: a signal, and the exit code that says so. */
+export class Stopped extends Error {
+  readonly exit: number;
+
+  constructor(signal: NodeJS.Signals) {
+    super(`stopped by ${signal}`);
+    this.exit = 128 + constants.signals[signal];
+  }
+}
+
+export class Session {
+  readonly config: Config;
+  readonly host: Host;
+  readonly log: Log;
+  readonly status: StatusTable;
+  /** The last line of defence for everything that leaves the process. */
+  readonly redact: (text: string) => string;
+  readonly #redactor: Redactor;
+  readonly #credentials: CredentialFiles;
+  readonly #slots: Slots;
+  readonly #ending = new AbortController();
+  #manifest: Manifest = { sessionId: null, resources: [], skipped: [] };
+  #lastRotation: Promise<void> = Promise.resolve();
+
+  private constructor(config: Config, host: Host, log: Log, redactor: Redactor) {
+    this.config = config;
+    this.host = host;
+    this.log = log;
+    this.#redactor = redactor;
+    this.redact = (text) => redactor.redact(text);
+    this.status = new StatusTable({
+      version: VERSION,
+      startedAt: new Date(),
+      reclaimAfterMs: config.reclaimAfterMs,
+    });
+    this.#slots = new Slots(config.jobs);
+    this.#credentials = new CredentialFiles({
+      runDirectory: config.runDir,
+      owner: null,
+      readerUid: host.uid,
+      systemGitConfig: systemGitConfigPath(host.env, config.runDir),
+      onToken: (token) => {
+        redactor.add(token);
+      },
+    });
+  }
+
+  /** @throws RUN_DIR_UNUSABLE */
+  static async open(config: Config, host: Host, level: LogLevel): Promise<Session> {
+    const redactor = new Redactor();
+    const log = createLog(
+      { level: config.logLevel ?? level, destination: await logDestination(config, host) },
+      redactor,
+    );
+    await makeRunDirectory(config.runDir);
+    return new Session(config, host, log, redactor);
+  }
+
+  /** Aborted when the session has to end; the reason is a Stopped. */
+  get signal(): AbortSignal {
+    return this.#ending.signal;
+  }
+
+  get resources(): readonly Resource[] {
+    return this.#manifest.resources;
+  }
+
+  /** The environment of the command, with the tokens as they are now. */
+  get commandEnvironment(): Record<string, string> {
+    return commandEnvironment(this.host.env, this.#credentials.commandContext);
+  }
+
+  stop(signal: NodeJS.Signals): void {
+    if (this.signal.aborted) return;
+    this.log.info({ signal }, 'stopping');
+    this.#ending.abort(new Stopped(signal));
+  }
+
+  /** The session is over for a reason other than a signal: the command has ended. */
+  end(): void {
+    this.#ending.abort(new Error('the session has ended'));
+  }
+
+  /** Waits for the manifest, wires its tokens, and lists its mounts as pending. */
+  async begin(): Promise<void> {
+    const { log, config } = this;
+    this.#manifest = await this.#load(config.manifestTimeoutMs);
+    const { sessionId, resources, skipped } = this.#manifest;
+    for (const { pointer, type } of skipped) {
+      log.info({ pointer, type }, 'resource of another type skipped');
+    }
+    await this.#credentials.write(resources);
+    this.status.begin(sessionId, resources);
+    log.info({ sessionId, mounts: resources.map(({ mountPath }) => mountPath) }, 'manifest read');
+  }
+
+  /** @returns whether the mount is ready; its failure stands in the status table. */
+  mount(resource: Resource): Promise<boolean> {
+    const { config, status, log, signal } = this;
+    const tokenOf = (one: Resource): Token => this.#current(one).token;
+    const env = this.host.env;
+    return mountResource(resource, {
+      config,
+      env,
+      status,
+      log,
+      slots: this.#slots,
+      tokenOf,
+      signal,
+    });
+  }
+
+  /**
+   * Reads the manifest again and uses its tokens; everything goes on as before when it is refused.
+   * @returns the mounts whose token changed. @throws ManifestError
+   */
+  rotate(): Promise<readonly Resource[]> {
+    const rotation = this.#lastRotation.then(() => this.#rotate());
+    this.#lastRotation = rotation.then(
+      () => undefined,
+      () => undefined,
+    );
+    return rotation;
+  }
+
+  async #rotate(): Promise<readonly Resource[]> {
+    if (this.config.manifest === '-') {
+      throw new AgentError('MANIFEST_MISSING', 'standard input can be read once only', {
+        remedy: 'Give the manifest as a file to be able to rotate tokens.',
+      });
+    }
+    const next = await this.#load(ROTATION_TIMEOUT_MS);
+    const { rotated } = compareManifests(this.#manifest, next);
+    if (rotated.length === 0) return rotated;
+    await this.#credentials.rotate(next.resources);
+    this.#manifest = next;
+    for (const { mountPath } of rotated) this.status.update(mountPath, { credential: 'unknown' });
+    this.log.info({ mounts: rotated.map(({ mountPath }) => mountPath) }, 'tokens rotated');
+    return rotated;
+  }
+
+  async #load(timeoutMs: number): Promise<Manifest> {
+    const { config, host, log, signal } = this;
+    const manifest = await loadManifest({
+      path: config.manifest,
+      timeoutMs,
+      signal,
+      stdin: host.stdin,
+      mountRoot: config.mountRoot,
+      runDir: config.runDir,
+      allowHttp: config.allowHttp,
+      home: host.env['HOME'] ?? null,
+      onWaiting: () => {
+        log.info({ manifest: config.manifest, timeoutMs }, 'waiting for the manifest');
+      },
+    });
+    for (const { token } of manifest.resources) this.#redactor.add(token);
+    return manifest;
+  }
+
+  #current({ mountPath }: Resource): Resource {
+    const found = this.resources.find((resource) => resource.mountPath === mountPath);
+    if (found === undefined) throw new TypeError(`no resource for ${mountPath}`);
+    return found;
+  }
+}
+
+async function logDestination(
+  { logFormat }: Config,
+  { stderr, env }: Host,
+): Promise<{ write: (line: string) => void }> {
+  const write = (line: string): void => void stderr.write(line);
+  if (logFormat === 'json' || (logFormat === null && stderr.isTTY !== true)) return { write };
+  const { prettyFactory } = await import('pino-pretty');
+  const pretty = prettyFactory({
+    colorize: stderr.isTTY === true && (env['NO_COLOR'] ?? '') === '',
+    translateTime: 'SYS:HH:MM:ss',
+  });
+  return {
+    write: (line) => {
+      write(pretty(line));
+    },
+  };
+}
+
+async function makeRunDirectory(path: string): Promise<void> {
+  try {
+    await mkdir(path, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    const errno = errnoOf(error);
+    if (errno === undefined) throw error;
+    throw new AgentError('RUN_DIR_UNUSABLE', `cannot make the run directory ${path}: ${errno}`, {
+      cause: error,
+    });
+  }
+}
