@@ -28,6 +28,7 @@ export class DeltaResolver {
   expandedBytes = 0;
   readonly #columns: EntryColumns;
   readonly #links: DeltaLinks;
+  readonly #arena: Buffer;
   readonly #reader: EntryReader;
   readonly #limits: PackLimits;
   readonly #cacheBytes: number;
@@ -43,12 +44,14 @@ export class DeltaResolver {
   constructor(
     columns: EntryColumns,
     links: DeltaLinks,
+    arena: Buffer,
     reader: EntryReader,
     limits: PackLimits,
     cacheBytes: number,
   ) {
     this.#columns = columns;
     this.#links = links;
+    this.#arena = arena;
     this.#reader = reader;
     this.#limits = limits;
     this.#cacheBytes = cacheBytes;
@@ -70,6 +73,9 @@ export class DeltaResolver {
     }
     if (frame === undefined) return false;
     const row = frame.next;
+    if (this.#path.length > this.#limits.chainDepth) {
+      throw this.#overLimit(row, 'its delta chain', this.#limits.chainDepth, 'deltas');
+    }
     const base = frame.content ?? this.#restore(this.#path.length - 1);
     const { content, size } = this.#apply(row, base, frame.size);
     hashObject(this.#type, content, HEADROOM, size, this.#columns.oids, row);
@@ -83,9 +89,6 @@ export class DeltaResolver {
   }
 
   #push(row: number, size: number, content: Buffer | undefined): void {
-    if (this.#path.length > this.#limits.chainDepth) {
-      throw this.#overLimit(row, 'a delta chain', this.#limits.chainDepth, 'deltas');
-    }
     this.#path.push({ row, size, content: undefined, next: this.#links.firstChild[row]! });
     if (content !== undefined) this.#hold(this.#path.length - 1, content);
   }
@@ -137,29 +140,20 @@ export class DeltaResolver {
   /** The delta at `row` applied to its base, in a buffer of the pool. */
   #apply(row: number, base: Buffer, baseSize: number): { content: Buffer; size: number } {
     const length = this.#columns.sizes[row]!;
-    this.#admit(row, length);
-    if (this.#delta.length <= length) this.#delta = Buffer.allocUnsafeSlow(length * 2);
-    this.#reader.read(row, this.#delta, 0);
+    const kept = this.#columns.kept[row]!;
+    const delta = kept === 0 ? this.#readDelta(row, length) : this.#arena;
+    const start = kept === 0 ? 0 : kept - 1;
+    const end = start + length;
     const header = this.#header;
     try {
-      header.parse(this.#delta, 0, length);
+      header.parse(delta, start, end);
       if (header.baseSize !== baseSize) {
         throw new DeltaFault(`made for a base of ${header.baseSize} bytes, got ${baseSize}`);
       }
       const size = header.resultSize;
       this.#admit(row, size);
       const content = this.#pool.take(HEADROOM + size);
-      applyDelta(
-        base,
-        HEADROOM,
-        baseSize,
-        this.#delta,
-        header.position,
-        length,
-        content,
-        HEADROOM,
-        size,
-      );
+      applyDelta(base, HEADROOM, baseSize, delta, header.position, end, content, HEADROOM, size);
       return { content, size };
     } catch (error) {
       if (!(error instanceof DeltaFault)) throw error;
@@ -169,6 +163,14 @@ export class DeltaResolver {
         data: { offset },
       });
     }
+  }
+
+  /** Valid until the next call. */
+  #readDelta(row: number, length: number): Buffer {
+    this.#admit(row, length);
+    if (this.#delta.length <= length) this.#delta = Buffer.allocUnsafeSlow(length * 2);
+    this.#reader.read(row, this.#delta, 0);
+    return this.#delta;
   }
 
   /** Whether `size` bytes may be whole in memory, and made at all. */

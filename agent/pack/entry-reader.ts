@@ -58,10 +58,9 @@ export class EntryReader {
     const { from, length, size } = this.#place(row);
     this.#inflater.begin(size);
     try {
-      // One byte more than the entry has: the end shows only with a byte behind it.
       let position = from;
       while (!this.#inflater.ended) {
-        const piece = Math.min(PIECE_BYTES, from + length + 1 - position);
+        const piece = Math.min(PIECE_BYTES, from + length - position);
         if (piece <= 0) throw this.#changed(row);
         this.#fill(row, position, piece);
         position += piece;

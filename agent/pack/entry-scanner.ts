@@ -8,9 +8,10 @@
 import type { Hash } from 'node:crypto';
 import zlib from 'node:zlib';
 import { PackError } from '../errors.ts';
+import { DeltaArena } from './delta-arena.ts';
 import { EntryHeader, OBJECT_TYPE, OID_BYTES } from './entry-header.ts';
 import { BASE_BY_OID, EntryTable, NO_BASE } from './entry-table.ts';
-import { InflateFault, NEEDS_INPUT, type Inflater } from './inflate.ts';
+import { InflateFault, NEEDS_INPUT, createInflater, type Inflater } from './inflate.ts';
 import type { PackLimits, PackTuning } from './limits.ts';
 import { HEADROOM, beginObjectHash, hashObject } from './object-hash.ts';
 
@@ -18,11 +19,13 @@ const PACK_HEADER_BYTES = 12;
 
 export class EntryScanner {
   readonly table = new EntryTable();
+  /** Small deltas, inflated. */
+  readonly arena: DeltaArena;
   /** What the pack's header claims. */
   totalObjects = -1;
   /** Bytes that inflating made so far. */
   expandedBytes = 0;
-  readonly #inflater: Inflater;
+  readonly #inflater: Inflater = createInflater();
   readonly #limits: PackLimits;
   readonly #streamBytes: number;
   readonly #content: Buffer;
@@ -33,10 +36,10 @@ export class EntryScanner {
   #streamedRow = -1;
   #streamedHash: Hash | undefined;
 
-  constructor(inflater: Inflater, limits: PackLimits, tuning: PackTuning) {
-    this.#inflater = inflater;
+  constructor(limits: PackLimits, tuning: PackTuning) {
     this.#limits = limits;
     this.#streamBytes = tuning.streamBytes;
+    this.arena = new DeltaArena(tuning.deltaArenaBytes);
     this.#content = Buffer.allocUnsafeSlow(HEADROOM + tuning.streamBytes + 1);
   }
 
@@ -46,8 +49,8 @@ export class EntryScanner {
   }
 
   /**
-   * Takes what it can of window[start, end) and returns how many bytes that was: header and whole
-   * entries, nothing of the trailer. With `full` the window cannot hold more, so that an entry cut
+   * Takes what it can of window[start, end) and returns how many bytes that was: header and entries.
+   * The trailer is for the caller to keep back. With `full` the window cannot hold more, so that an entry cut
    * off at its end and beginning at `start` must go through in pieces. Throws PackError.
    */
   scan(window: Buffer, start: number, end: number, full: boolean): number {
@@ -104,7 +107,7 @@ export class EntryScanner {
       this.table.crcs[row] = zlib.crc32(window.subarray(start, start + taken));
       if (header.type < OBJECT_TYPE.ofsDelta) {
         hashObject(header.type, content, HEADROOM, size, this.table.oids, row);
-      }
+      } else this.arena.keep(this.table, row, content, HEADROOM, size);
       return taken;
     } catch (error) {
       if (error instanceof InflateFault) throw asPackError(error, offset);
@@ -173,6 +176,10 @@ export class EntryScanner {
       this.#streamedHash = undefined;
     }
     return taken;
+  }
+
+  [Symbol.dispose](): void {
+    this.#inflater.close();
   }
 }
 

@@ -1,5 +1,5 @@
 /**
- * Every entry of a pack, one row each, in pack order: 46 bytes a row in typed arrays on shared
+ * Every entry of a pack, one row each, in pack order: 50 bytes a row in typed arrays on shared
  * memory, so that threads can work on one table. It grows with the entries that arrived, never with
  * the count that the header claims.
  */
@@ -26,6 +26,8 @@ export interface EntryColumns {
   readonly types: Uint8Array;
   /** Bytes before the zlib stream. */
   readonly headerLengths: Uint8Array;
+  /** Where a delta stands in the DeltaArena, plus 1; 0 when it is not kept. */
+  readonly kept: Uint32Array;
   /** 20 bytes a row: the object's oid; until a ref-delta is resolved, its base's. */
   readonly oids: Buffer;
 }
@@ -37,6 +39,7 @@ export class EntryTable implements EntryColumns {
   bases = new Int32Array(0);
   types = new Uint8Array(0);
   headerLengths = new Uint8Array(0);
+  kept = new Uint32Array(0);
   oids = Buffer.alloc(0);
   /** Rows in use. */
   count = 0;
@@ -52,6 +55,12 @@ export class EntryTable implements EntryColumns {
     const row = this.count++;
     this.offsets[row] = offset;
     return row;
+  }
+
+  /** The columns as they are now; a table that still grows moves on to others. */
+  columns(): EntryColumns {
+    const { offsets, sizes, crcs, bases, types, headerLengths, kept, oids } = this;
+    return { offsets, sizes, crcs, bases, types, headerLengths, kept, oids };
   }
 
   /** The row of the entry that begins at `offset`, or -1. */
@@ -78,6 +87,7 @@ export class EntryTable implements EntryColumns {
     grown.bases.set(this.bases);
     grown.types.set(this.types);
     grown.headerLengths.set(this.headerLengths);
+    grown.kept.set(this.kept);
     grown.oids.set(this.oids);
     Object.assign(this, grown);
     this.#capacity = capacity;
@@ -92,6 +102,7 @@ function allocateColumns(capacity: number): EntryColumns {
     bases: new Int32Array(new SharedArrayBuffer(capacity * 4)),
     types: new Uint8Array(new SharedArrayBuffer(capacity)),
     headerLengths: new Uint8Array(new SharedArrayBuffer(capacity)),
+    kept: new Uint32Array(new SharedArrayBuffer(capacity * 4)),
     oids: Buffer.from(new SharedArrayBuffer(capacity * OID_BYTES)),
   };
 }

@@ -42,12 +42,9 @@ export interface Inflater {
   ): number;
   /** Begins a stream that is given in pieces by `push`. */
   begin(size: number): void;
-  /** Gives the next piece; returns how much of it was taken. Look at `ended` afterwards. */
+  /** Gives the next piece; returns how much of it was taken: all, unless the stream ends in it. */
   push(input: Buffer, start: number, end: number, sink: Sink): number;
-  /**
-   * True once the whole stream was seen. The end shows only when a byte follows it in the input:
-   * in a pack one always does (the trailer), elsewhere push any byte to see it.
-   */
+  /** True once the whole stream was seen. */
   readonly ended: boolean;
   close(): void;
 }
@@ -147,11 +144,17 @@ export class HandleInflater implements Inflater {
       if (this.#produced > this.#size) throw tooMuch(this.#size);
       if (room > outputLeft) sink(this.#piece.subarray(0, room - outputLeft));
       if (outputLeft === 0) continue;
-      if (inputLeft === 0) break;
+      if (inputLeft === 0 && !this.#isAtEnd(input)) break;
       this.ended = true;
       if (this.#produced !== this.#size) throw tooLittle(this.#size, this.#produced);
     }
     return position - start;
+  }
+
+  /** All input is taken: was the last of it the end? Finishing fails unless it was. */
+  #isAtEnd(input: Buffer): boolean {
+    this.#handle.writeSync(Z_FINISH, input, 0, 0, this.#piece, 0, 1);
+    return this.#errno === 0;
   }
 
   close(): void {
@@ -192,8 +195,7 @@ export class PublicInflater implements Inflater {
     const before = this.#collected.length;
     this.#collected = Buffer.concat([this.#collected, input.subarray(start, end)]);
     const result = inflatePublicly(this.#collected, this.#size);
-    // As with the handle, the end shows only with a byte behind it.
-    if (result === undefined || result.consumed === this.#collected.length) return end - start;
+    if (result === undefined) return end - start;
     this.ended = true;
     this.#collected = Buffer.alloc(0);
     sink(result.content);

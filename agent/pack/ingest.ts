@@ -5,19 +5,17 @@
  *   source ─ pack-receiver ─┬─ temporary pack file
  *                           └─ entry-scanner ── entry-table ── resolve-deltas ── idx-writer ── publish
  */
-import type { FileHandle } from 'node:fs/promises';
 import { untilAborted } from './abortable.ts';
 import { refuseCollisions } from './collisions.ts';
 import { EntryScanner } from './entry-scanner.ts';
-import type { EntryTable } from './entry-table.ts';
 import { writeIdx } from './idx-writer.ts';
-import { createInflater } from './inflate.ts';
 import { PACK_TUNING, type PackLimits, type PackTuning } from './limits.ts';
-import { sortByOid } from './oid-order.ts';
+import { sortTable } from './oid-order.ts';
 import { PackFiles } from './pack-files.ts';
 import { PackReceiver } from './pack-receiver.ts';
 import { ProgressMeter, type IngestProgress } from './progress-meter.ts';
 import { resolveDeltas } from './resolve-deltas.ts';
+import { ResolveThreads } from './resolve-threads.ts';
 import { asStorageError } from './storage-error.ts';
 
 export interface IngestContext {
@@ -39,99 +37,99 @@ export interface IngestOutcome {
   readonly idxPath: string | null;
 }
 
-interface Received {
-  readonly table: EntryTable;
-  readonly checksum: string;
-  readonly packBytes: number;
-  readonly expandedBytes: number;
-}
-
 /** Takes the whole stream. Throws PackError, MountError (the disk), or the signal's reason. */
 export async function ingestPack(
   source: AsyncIterable<Uint8Array>,
   context: IngestContext,
 ): Promise<IngestOutcome> {
   context.signal?.throwIfAborted();
-  const files = new PackFiles(context.packDir);
   try {
-    return await ingestTo(files, source, context);
+    return await new Ingest(context).run(source);
   } catch (error) {
     throw asStorageError(error, 'storing the pack');
-  } finally {
-    await files[Symbol.asyncDispose]();
   }
 }
 
-async function ingestTo(
-  files: PackFiles,
-  source: AsyncIterable<Uint8Array>,
-  context: IngestContext,
-): Promise<IngestOutcome> {
-  const tuning = { ...PACK_TUNING, ...context.tuning };
-  const meter = new ProgressMeter(context.onProgress);
-  const pack = await files.create('tmp_pack_');
-  const { table, checksum, packBytes, expandedBytes } = await receive(
-    source,
-    pack.file,
-    context,
-    tuning,
-    meter,
-  );
-  if (table.count === 0) {
-    return { checksum, objectCount: 0, packBytes, packPath: null, idxPath: null };
-  }
-  // The disk works while the deltas are resolved.
-  const synced = pack.file.sync();
-  try {
-    await resolveDeltas(table, {
-      fd: pack.file.fd,
-      limits: context.limits,
-      expandedBytes,
-      baseCacheBytes: tuning.baseCacheBytes,
-      signal: context.signal,
-      onResolved: (resolved) => {
-        meter.update('indexing', packBytes, table.wholeCount + resolved, table.count);
-      },
-    });
-  } finally {
-    await synced;
-  }
-  const order = sortByOid(
-    Uint32Array.from({ length: table.count }, (_, row) => row),
-    table.oids,
-  );
-  refuseCollisions(table, order, pack.file.fd);
-  const idx = await files.create('tmp_idx_');
-  await writeIdx(idx.file, table, order, checksum, tuning.largestShortOffset);
-  await idx.file.sync();
-  context.signal?.throwIfAborted();
-  meter.finish('indexing', packBytes, table.count, table.count);
-  const { packPath, idxPath } = await files.publish(pack, idx, checksum);
-  return { checksum, objectCount: table.count, packBytes, packPath, idxPath };
-}
+class Ingest {
+  readonly #context: IngestContext;
+  readonly #tuning: PackTuning;
+  readonly #meter: ProgressMeter;
 
-/** The first pass: the stream to the file, and to the table. */
-async function receive(
-  source: AsyncIterable<Uint8Array>,
-  file: FileHandle,
-  context: IngestContext,
-  tuning: PackTuning,
-  meter: ProgressMeter,
-): Promise<Received> {
-  const inflater = createInflater();
-  try {
-    const scanner = new EntryScanner(inflater, context.limits, tuning);
+  constructor(context: IngestContext) {
+    this.#context = context;
+    this.#tuning = { ...PACK_TUNING, ...context.tuning };
+    this.#meter = new ProgressMeter(context.onProgress);
+  }
+
+  async run(source: AsyncIterable<Uint8Array>): Promise<IngestOutcome> {
+    const { packDir, limits } = this.#context;
+    await using files = new PackFiles(packDir);
+    await using threads = new ResolveThreads(this.#tuning.threads, this.#tuning.threadedObjects);
+    const pack = await files.create('tmp_pack_');
+    using scanner = new EntryScanner(limits, this.#tuning);
+    const receiver = new PackReceiver(pack.file, scanner, limits, this.#tuning.windowBytes);
+
+    const checksum = await this.#receive(source, receiver, scanner, threads);
     const { table } = scanner;
-    const receiver = new PackReceiver(file, scanner, context.limits, tuning.windowBytes);
-    for await (const chunk of untilAborted(source, context.signal)) {
+    const outcome = { checksum, objectCount: table.count, packBytes: receiver.receivedBytes };
+    if (table.count === 0) return { ...outcome, packPath: null, idxPath: null };
+
+    // The disk works while the deltas are resolved.
+    const [resolved, synced] = await Promise.allSettled([
+      this.#resolve(pack.file.fd, outcome.packBytes, scanner, threads),
+      pack.file.sync(),
+    ]);
+    if (resolved.status === 'rejected') throw resolved.reason;
+    if (synced.status === 'rejected') throw synced.reason;
+
+    const order = sortTable(table);
+    refuseCollisions(table, order, pack.file.fd);
+    const idx = await files.create('tmp_idx_');
+    await writeIdx(idx.file, table, order, checksum, this.#tuning.largestShortOffset);
+    await idx.file.sync();
+    this.#context.signal?.throwIfAborted();
+    this.#meter.finish('indexing', outcome.packBytes, table.count, table.count);
+    return { ...outcome, ...(await files.publish(pack, idx, checksum)) };
+  }
+
+  /** The first pass: the stream to the file and to the table. Returns the checksum. */
+  async #receive(
+    source: AsyncIterable<Uint8Array>,
+    receiver: PackReceiver,
+    scanner: EntryScanner,
+    threads: ResolveThreads,
+  ): Promise<string> {
+    const { table } = scanner;
+    for await (const chunk of untilAborted(source, this.#context.signal)) {
       await receiver.take(chunk);
-      meter.update('receiving', receiver.receivedBytes, table.count, scanner.totalObjects);
+      threads.startFor(scanner.totalObjects);
+      const { receivedBytes } = receiver;
+      this.#meter.update('receiving', receivedBytes, table.count, scanner.totalObjects);
     }
     const checksum = await receiver.end();
-    const packBytes = receiver.receivedBytes;
-    meter.finish('receiving', packBytes, table.count, table.count);
-    return { table, checksum, packBytes, expandedBytes: scanner.expandedBytes };
-  } finally {
-    inflater.close();
+    this.#meter.finish('receiving', receiver.receivedBytes, table.count, table.count);
+    return checksum;
+  }
+
+  /** The second pass: names for what the first one has seen as deltas. */
+  #resolve(
+    fd: number,
+    packBytes: number,
+    { table, arena, expandedBytes }: EntryScanner,
+    threads: ResolveThreads,
+  ): Promise<void> {
+    const { limits, signal } = this.#context;
+    return resolveDeltas(table, {
+      fd,
+      arena: arena.bytes,
+      limits,
+      expandedBytes,
+      baseCacheBytes: this.#tuning.baseCacheBytes,
+      threads,
+      signal,
+      onResolved: (resolved) => {
+        this.#meter.update('indexing', packBytes, table.wholeCount + resolved, table.count);
+      },
+    });
   }
 }

@@ -2,6 +2,7 @@
  * What a pack may cost. PackLimits are refusals: everything in a pack is the peer's claim, so each
  * dimension that can grow has an end. PackTuning changes speed and memory, never what is accepted.
  */
+import { availableParallelism } from 'node:os';
 
 const MiB = 2 ** 20;
 const GiB = 2 ** 30;
@@ -38,6 +39,12 @@ export interface PackTuning {
   readonly streamBytes: number;
   /** Contents of delta bases kept while their deltas are resolved. */
   readonly baseCacheBytes: number;
+  /** Small deltas kept from the first pass to the second. */
+  readonly deltaArenaBytes: number;
+  /** Threads that resolve deltas; 1 does it in the thread that received the pack. */
+  readonly threads: number;
+  /** Packs that claim fewer objects are resolved without threads: starting them costs more. */
+  readonly threadedObjects: number;
   /** Largest offset that an idx stores in 31 bits. */
   readonly largestShortOffset: number;
 }
@@ -46,5 +53,8 @@ export const PACK_TUNING: PackTuning = {
   windowBytes: MiB,
   streamBytes: MiB,
   baseCacheBytes: 96 * MiB,
+  deltaArenaBytes: 64 * MiB,
+  threads: Math.min(4, availableParallelism()),
+  threadedObjects: 20_000,
   largestShortOffset: 0x7fff_ffff,
 };

@@ -36,18 +36,14 @@ export function openLooseObject(path: string): LooseObject | undefined {
 
 /** Gives the content piece by piece. Throws InflateFault when it is not as long as declared. */
 export function streamLooseObject(object: LooseObject, inflater: Inflater, sink: Sink): void {
-  const stored = Buffer.allocUnsafe(PIECE_BYTES + 1);
+  const stored = Buffer.allocUnsafe(PIECE_BYTES);
   let skip = object.headerLength;
   let position = 0;
-  let more = true;
   inflater.begin(object.headerLength + object.size);
   while (!inflater.ended) {
-    if (!more) throw new InflateFault('data', 'the file is cut off');
     const length = readFully(object.fd, stored, 0, PIECE_BYTES, position);
-    more = length === PIECE_BYTES;
-    // The end of the stream shows only with a byte behind it, and the file has none.
-    stored[length] = 0;
-    inflater.push(stored, 0, more ? length : length + 1, (piece) => {
+    if (length === 0) throw new InflateFault('data', 'the file is cut off');
+    inflater.push(stored, 0, length, (piece) => {
       const header = Math.min(skip, piece.length);
       skip -= header;
       if (header < piece.length) sink(piece.subarray(header));

@@ -9,6 +9,13 @@ const BUCKETS = 0x1_0000;
 /** Groups above this are not small; oids made to share a prefix must not make it quadratic. */
 const SMALL_GROUP = 24;
 
+/** All rows of a table, by oid. */
+export function sortTable(table: { readonly count: number; readonly oids: Buffer }): Uint32Array {
+  const rows = new Uint32Array(table.count);
+  for (let row = 0; row < rows.length; row++) rows[row] = row;
+  return sortByOid(rows, table.oids);
+}
+
 /** Sorts `rows` (ascending) by their 20 bytes in `oids`; in a new array. */
 export function sortByOid(rows: Uint32Array, oids: Buffer): Uint32Array {
   const starts = new Uint32Array(BUCKETS + 1);

@@ -79,7 +79,9 @@ export class PackReceiver {
     const writing = this.#write(this.#written, filled);
     let taken: number;
     try {
-      taken = this.#scanner.scan(window, 0, filled, filled === window.length);
+      // The last bytes so far may be the trailer, and are no entry in any case.
+      const end = Math.max(0, filled - OID_BYTES);
+      taken = this.#scanner.scan(window, 0, end, filled === window.length);
       this.#hash.update(window.subarray(0, taken));
     } finally {
       await writing;

@@ -1,0 +1,84 @@
+/**
+ * Worker threads for delta resolution: started while the pack still arrives, so that they are warm
+ * when it is complete; given one job; ended with the ingest, whatever happens.
+ */
+import { Worker } from 'node:worker_threads';
+import { AgentError, type SerialisedError } from '../errors.ts';
+import { reasonOf } from '../lifetime.ts';
+import { resolvedCount, stopJob, type ResolveJob } from './resolve-job.ts';
+
+/** A thread's only message: its share is done, or this is why not. */
+export interface ThreadReply {
+  readonly error: SerialisedError | null;
+}
+
+const PROGRESS_INTERVAL_MS = 100;
+
+// Run from its TypeScript source (the tests), it takes the built thread: Node 20 loads no .ts.
+const WORKER_URL = import.meta.url.endsWith('.ts')
+  ? new URL('../../dist/pack/resolve-worker.js', import.meta.url)
+  : new URL('./resolve-worker.js', import.meta.url);
+
+export class ResolveThreads {
+  readonly #most: number;
+  readonly #leastObjects: number;
+  #workers: Worker[] = [];
+
+  constructor(most: number, leastObjects: number) {
+    this.#most = most;
+    this.#leastObjects = leastObjects;
+  }
+
+  /** Threads that run; 0 when a pack is not worth them. */
+  get count(): number {
+    return this.#workers.length;
+  }
+
+  /** Starts the threads, once, when a pack of so many objects is worth them. */
+  startFor(totalObjects: number): void {
+    if (this.count > 0 || this.#most < 2 || totalObjects < this.#leastObjects) return;
+    this.#workers = Array.from({ length: this.#most }, () => new Worker(WORKER_URL));
+  }
+
+  /** Lets all threads work on the job. Throws PackError, or the signal's reason. */
+  async run(
+    job: ResolveJob,
+    signal: AbortSignal | undefined,
+    onResolved: (resolved: number) => void,
+  ): Promise<void> {
+    const stop = (): void => {
+      stopJob(job);
+    };
+    const timer = setInterval(() => {
+      onResolved(resolvedCount(job));
+    }, PROGRESS_INTERVAL_MS);
+    signal?.addEventListener('abort', stop);
+    try {
+      const replies = this.#workers.map((worker) => askWorker(worker, job));
+      // One failure ends the others' work as well; all are awaited, so that none still reads.
+      for (const reply of replies) reply.catch(stop);
+      const results = await Promise.allSettled(replies);
+      for (const result of results) if (result.status === 'rejected') throw result.reason;
+      if (signal?.aborted === true) throw reasonOf(signal);
+    } finally {
+      clearInterval(timer);
+      signal?.removeEventListener('abort', stop);
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.#workers.map((worker) => worker.terminate()));
+  }
+}
+
+async function askWorker(worker: Worker, job: ResolveJob): Promise<void> {
+  const { error } = await new Promise<ThreadReply>((resolve, reject) => {
+    worker.once('message', resolve);
+    worker.once('error', reject);
+    worker.once('exit', (code) => {
+      reject(new AgentError('INTERNAL', `a thread of delta resolution ended with code ${code}`));
+    });
+    worker.postMessage(job);
+  });
+  if (error !== null) throw AgentError.fromJSON(error);
+}

@@ -1,0 +1,257 @@
+/** What goes wrong around the pack: the source, the signal, the disk, memory, SHA-1 itself. */
+import { execFile } from 'node:child_process';
+import { openSync, closeSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import zlib from 'node:zlib';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { refuseCollisions } from '../../agent/pack/collisions.ts';
+import { EntryScanner } from '../../agent/pack/entry-scanner.ts';
+import { ingestPack, type IngestContext } from '../../agent/pack/ingest.ts';
+import { PACK_LIMITS, PACK_TUNING } from '../../agent/pack/limits.ts';
+import { sortTable } from '../../agent/pack/oid-order.ts';
+import type { IngestProgress } from '../../agent/pack/progress-meter.ts';
+import { chunksOf } from './chunks.ts';
+import {
+  TYPE,
+  copyOp,
+  makeDelta,
+  makePack,
+  ofsDelta,
+  typeAndSize,
+  wholeEntry,
+} from './craft-pack.ts';
+import { makeDirectory, noise, removeDirectory } from './git-repository.ts';
+
+let packDir: string;
+beforeEach(() => {
+  packDir = makeDirectory();
+});
+afterEach(() => {
+  removeDirectory(packDir);
+});
+
+const BLOB = wholeEntry(TYPE.blob, noise(1000, 1));
+
+/** A blob and `count` deltas in one long chain: quick to make, not so quick to resolve. */
+function longChain(count: number): Buffer {
+  const content = Buffer.alloc(60_000, 'zeros would do');
+  const delta = makeDelta(60_000, 60_000, copyOp(0, 60_000));
+  const blob = wholeEntry(TYPE.blob, content);
+  const deltas = [ofsDelta(blob.length, delta)];
+  while (deltas.length < count) deltas.push(ofsDelta(deltas.at(-1)!.length, delta));
+  return makePack([blob, ...deltas]);
+}
+
+function ingest(
+  source: AsyncIterable<Uint8Array>,
+  options: Partial<IngestContext> = {},
+): Promise<unknown> {
+  return ingestPack(source, { packDir, limits: PACK_LIMITS, ...options });
+}
+
+describe('a source', () => {
+  it('that fails passes its error on and leaves nothing', async () => {
+    const failure = new Error('the host hung up');
+    async function* source(): AsyncGenerator<Uint8Array> {
+      yield* chunksOf(makePack([BLOB, BLOB]).subarray(0, 900), 100);
+      throw failure;
+    }
+    await expect(ingest(source())).rejects.toBe(failure);
+    expect(readdirSync(packDir)).toEqual([]);
+  });
+
+  it('is not read while the disk and the scanner have a window to do', async () => {
+    const blobs = Array.from({ length: 200 }, (_, index) =>
+      wholeEntry(TYPE.blob, noise(1000, index)),
+    );
+    const pack = makePack(blobs);
+    let given = 0;
+    let furthest = 0;
+    async function* source(): AsyncGenerator<Uint8Array> {
+      for await (const chunk of chunksOf(pack, 100)) {
+        const [file] = readdirSync(packDir);
+        furthest = Math.max(furthest, given - statSync(join(packDir, file!)).size);
+        given += chunk.length;
+        yield chunk;
+      }
+    }
+    await ingest(source(), { tuning: { windowBytes: 4096 } });
+    expect(given).toBe(pack.length);
+    expect(furthest).toBeGreaterThan(0);
+    expect(furthest).toBeLessThanOrEqual(4096);
+  });
+});
+
+describe('an AbortSignal', () => {
+  const reason = new Error('the session ended');
+
+  it('ends the wait for a source that says nothing', async () => {
+    const controller = new AbortController();
+    async function* source(): AsyncGenerator<Uint8Array> {
+      yield makePack([BLOB]).subarray(0, 100);
+      setImmediate(() => {
+        controller.abort(reason);
+      });
+      await new Promise(() => undefined);
+    }
+    await expect(ingest(source(), { signal: controller.signal })).rejects.toBe(reason);
+    expect(readdirSync(packDir)).toEqual([]);
+  });
+
+  it('that is aborted already lets nothing begin', async () => {
+    const signal = AbortSignal.abort(reason);
+    await expect(ingest(chunksOf(makePack([BLOB]), 10), { signal })).rejects.toBe(reason);
+    expect(readdirSync(packDir)).toEqual([]);
+  });
+
+  it.each([
+    ['here', { threads: 1 }],
+    ['by threads', { threads: 2, threadedObjects: 0 }],
+  ])('ends the resolution of deltas %s', async (_where, tuning) => {
+    const controller = new AbortController();
+    const phases: string[] = [];
+    const onProgress = ({ phase, objects, totalObjects }: IngestProgress): void => {
+      phases.push(`${phase} ${objects === totalObjects ? 'all' : 'some'}`);
+      if (phase === 'indexing' || (tuning.threads === 2 && objects === totalObjects))
+        controller.abort(reason);
+    };
+    const options = { signal: controller.signal, onProgress, tuning };
+    await expect(ingest(chunksOf(longChain(30_000), 65_536), options)).rejects.toBe(reason);
+    expect(phases).not.toContain('indexing all');
+    expect(readdirSync(packDir)).toEqual([]);
+  });
+});
+
+describe('progress', () => {
+  it('counts up to the header and ends each phase whole', async () => {
+    const reports: IngestProgress[] = [];
+    const pack = longChain(500);
+    await ingest(chunksOf(pack, 1000), { onProgress: (progress) => reports.push(progress) });
+    const whole = { receivedBytes: pack.length, objects: 501, totalObjects: 501 };
+    expect(reports).toContainEqual({ phase: 'receiving', ...whole });
+    expect(reports.at(-1)).toEqual({ phase: 'indexing', ...whole });
+  });
+});
+
+describe('threads', () => {
+  it('pass on what is wrong with a delta, with its code and place', async () => {
+    const bad = ofsDelta(BLOB.length, makeDelta(1000, 2000, copyOp(0, 1000)));
+    const result = ingest(chunksOf(makePack([BLOB, bad]), 100), {
+      tuning: { threads: 2, threadedObjects: 0 },
+    });
+    await expect(result).rejects.toMatchObject({
+      code: 'PACK_DELTA_INVALID',
+      data: { offset: 12 + BLOB.length },
+    });
+    expect(readdirSync(packDir)).toEqual([]);
+  });
+});
+
+describe('the disk', () => {
+  it('that has no such directory is named in an error', async () => {
+    const result = ingestPack(chunksOf(makePack([BLOB]), 10), {
+      packDir: join(packDir, 'absent'),
+      limits: PACK_LIMITS,
+    });
+    await expect(result).rejects.toMatchObject({ code: 'MOUNT_IO', data: { errno: 'ENOENT' } });
+  });
+
+  it('that takes no more is named in an error, and what is there removed', async () => {
+    // A write over the limit of ulimit fails with EFBIG.
+    const script = `
+      process.on('SIGXFSZ', () => {});
+      const { ingestPack } = await import(${JSON.stringify(distUrl('ingest.js'))});
+      const { PACK_LIMITS } = await import(${JSON.stringify(distUrl('limits.js'))});
+      const { readFileSync, readdirSync } = await import('node:fs');
+      async function* source() { yield readFileSync(process.argv[1]); }
+      const error = await ingestPack(source(), { packDir: process.argv[2], limits: PACK_LIMITS }).catch((e) => e);
+      console.log(error.code, error.data.errno, readdirSync(process.argv[2]).length);`;
+    const pack = join(packDir, 'in.pack');
+    writeFileSync(pack, makePack([wholeEntry(TYPE.blob, noise(100_000, 3))]));
+    const out = makeDirectory();
+    const command = 'ulimit -f 20; exec "$0" --input-type=module -e "$1" "$2" "$3"';
+    const { stdout } = await run('bash', ['-c', command, process.execPath, script, pack, out]);
+    removeDirectory(out);
+    expect(stdout.trim()).toBe('MOUNT_IO EFBIG 0');
+  });
+});
+
+describe('memory', () => {
+  // In a process of its own: its peak is what counts. Above what Node and our buffers take anyway.
+  it.each([
+    ['a blob of a gigabyte in a megabyte', bombPack(), 'accepted'],
+    ['a claim of 2^32 - 1 objects', makePack([BLOB], 2 ** 32 - 1), 'PACK_TRUNCATED'],
+    [
+      'a claim of a petabyte',
+      makePack([Buffer.concat([typeAndSize(TYPE.blob, 2 ** 50), zlib.deflateSync('x')])]),
+      'PACK_ENTRY_SIZE',
+    ],
+  ])('stays bounded with %s', async (_what, pack, expected) => {
+    const script = `
+      const { ingestPack } = await import(${JSON.stringify(distUrl('ingest.js'))});
+      const { PACK_LIMITS } = await import(${JSON.stringify(distUrl('limits.js'))});
+      const { createReadStream } = await import('node:fs');
+      const limits = { ...PACK_LIMITS, objectCount: 2 ** 32, objectBytes: 2 ** 52, expandedBytes: 2 ** 52 };
+      const tuning = { threads: 1 };
+      const result = await ingestPack(createReadStream(process.argv[1]), { packDir: process.argv[2], limits, tuning })
+        .then(() => 'accepted', (error) => error.code);
+      console.log(result, process.resourceUsage().maxRSS);`;
+    const path = join(packDir, 'in.pack');
+    writeFileSync(path, pack);
+    const { stdout } = await run(process.execPath, [
+      '--input-type=module',
+      '-e',
+      script,
+      path,
+      packDir,
+    ]);
+    const [result, kilobytes] = stdout.trim().split(' ');
+    expect(result).toBe(expected);
+    expect(Number(kilobytes)).toBeLessThan(120 * 1024);
+  });
+});
+
+describe('refuseCollisions()', () => {
+  function scan(pack: Buffer): { scanner: EntryScanner; fd: number } {
+    const path = join(packDir, 'a.pack');
+    writeFileSync(path, pack);
+    const scanner = new EntryScanner(PACK_LIMITS, PACK_TUNING);
+    scanner.scan(pack, 0, pack.length - 20, false);
+    return { scanner, fd: openSync(path, 'r') };
+  }
+  const other = wholeEntry(TYPE.blob, noise(1000, 2));
+
+  // Nobody has two objects of one oid to show: the table is made to say so.
+  it('refuses two different contents under one oid, and not the same content twice', () => {
+    const { scanner, fd } = scan(makePack([BLOB, BLOB, other]));
+    const { table } = scanner;
+    refuseCollisions(table, sortTable(table), fd);
+    table.oids.copy(table.oids, 40, 0, 20);
+    const check = (): void => {
+      refuseCollisions(table, sortTable(table), fd);
+    };
+    expect(check).toThrow(expect.objectContaining({ code: 'PACK_COLLISION' }));
+    closeSync(fd);
+    scanner[Symbol.dispose]();
+  });
+});
+
+const run = promisify(execFile);
+
+function distUrl(name: string): string {
+  return new URL(`../../dist/pack/${name}`, import.meta.url).href;
+}
+
+function bombPack(): Buffer {
+  const size = 2 ** 30;
+  const zeros = Buffer.alloc(2 ** 24);
+  // One deflate stream of many members' worth: compressed once, repeated as raw blocks.
+  const block = zlib.deflateRawSync(zeros, { finishFlush: zlib.constants.Z_FULL_FLUSH });
+  const end = Buffer.from([0x03, 0x00]);
+  const adler = Buffer.alloc(4);
+  adler.writeUInt32BE((((size % 65521) << 16) | 1) >>> 0);
+  const blocks = Array.from({ length: size / zeros.length }, () => block);
+  const stream = Buffer.concat([Buffer.from([0x78, 0x01]), ...blocks, end, adler]);
+  return makePack([Buffer.concat([typeAndSize(TYPE.blob, size), stream])]);
+}
