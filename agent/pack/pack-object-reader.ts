@@ -28,6 +28,7 @@ export class PackObjectReader {
   /** Throws PackError, InflateFault, DeltaFault. */
   read(pack: PackFile, offset: number): CachedObject {
     const deltas: StoredDelta[] = [];
+    let deltaBytes = 0;
     let at = offset;
     let object = this.#cache.get(keyOf(pack, at));
     while (object === undefined) {
@@ -38,6 +39,8 @@ export class PackObjectReader {
         this.#cache.set(keyOf(pack, at), object);
         break;
       }
+      deltaBytes += bytes.length;
+      this.admit(deltaBytes);
       if (deltas.push({ offset: at, bytes }) > LONGEST_CHAIN) throw endless(at);
       at = entry.baseOffset;
       object = this.#cache.get(keyOf(pack, at));
