@@ -40,7 +40,8 @@ async function serve(session: Session): Promise<number> {
 
   // The platform's probes are answered from here on, while everything else is still to come.
   using metrics = createMetrics({ status, version: VERSION, nodeVersion: host.nodeVersion });
-  await using health = await serveHealth({ listen, status, metrics, redact, log });
+  const statusToken = await session.readStatusToken();
+  await using health = await serveHealth({ listen, status, statusToken, metrics, redact, log });
   await using _statusFile = await StatusFile.open({ runDir, status, redact, log });
   log.info({ version: VERSION, listen: health.addresses }, 'serving');
 

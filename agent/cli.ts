@@ -24,6 +24,8 @@ export interface Config {
   readonly mountRoot: string;
   readonly runDir: string;
   readonly listen: readonly ListenAddress[];
+  /** What a reader of /status on another machine has to show; null: none may. */
+  readonly statusTokenFile: string | null;
   /** Clones at once. */
   readonly jobs: number;
   readonly wait: WaitFor;
@@ -142,6 +144,7 @@ function configFrom(parsed: Readonly<Record<string, unknown>>, name: CommandName
     mountRoot: absolute('--mount-root', value('mount-root') as string),
     runDir: absolute('--run-dir', value('run-dir') as string),
     listen: (value('listen') as string[]).map(parseListen),
+    statusTokenFile: (value('status-token-file') ?? null) as string | null,
     jobs: parseJobs(value('jobs') as number),
     wait: value('wait') as WaitFor,
     reclaimAfterMs: parseDuration('--reclaim-after', value('reclaim-after') as string),

@@ -187,6 +187,10 @@ export const ERROR_TABLE = {
     EXIT.unavailable,
     'Choose another --listen address: this one is in use or not permitted.',
   ),
+  STATUS_TOKEN_UNREADABLE: fatal(
+    EXIT.permission,
+    'Give --status-token-file a readable file with one token of at least 16 characters.',
+  ),
   COMMAND_NOT_FOUND: fatal(127, 'Check the command after "--" and PATH.'),
   COMMAND_NOT_EXECUTABLE: fatal(126, 'Make the command after "--" executable.'),
 } as const satisfies Record<string, ErrorKind>;

@@ -60,6 +60,10 @@ export const FLAGS = {
     default: false,
     describe: 'Accept plain http URLs, for loopback hosts only',
   },
+  'status-token-file': {
+    type: 'string',
+    describe: 'File with the token that /status wants from other machines',
+  },
   'log-level': { choices: LOG_LEVELS, describe: 'Least level that is logged' },
   'log-format': {
     choices: ['json', 'pretty'],
@@ -87,7 +91,7 @@ export const COMMANDS: Readonly<
   run: {
     usage: 'run [-- CMD ARG...]',
     describe: 'Mount the repositories, keep watching and serving; run CMD once they are ready',
-    flags: [...MOUNT_FLAGS, 'listen', 'wait', 'reclaim-after', 'warn-before'],
+    flags: [...MOUNT_FLAGS, 'listen', 'status-token-file', 'wait', 'reclaim-after', 'warn-before'],
   },
   mount: {
     usage: 'mount',

@@ -4,7 +4,7 @@
  * pieces around it; nothing here knows of the endpoint, the ledger or the command.
  */
 import { constants } from 'node:os';
-import { mkdir } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import type { Config } from './cli.ts';
 import { CredentialFiles } from './credentials/credential-files.ts';
 import { commandEnvironment, systemGitConfigPath } from './credentials/environment.ts';
@@ -18,7 +18,7 @@ import { loadManifest } from './manifest/load-manifest.ts';
 import { mountResource } from './mount-resource.ts';
 import type { Manifest, Resource } from './resource.ts';
 import { StatusTable } from './status.ts';
-import type { Token } from './token.ts';
+import { Token } from './token.ts';
 import { VERSION } from './version.ts';
 
 /** How long a manifest that is being replaced may take to become whole. */
@@ -80,6 +80,23 @@ export class Session {
     );
     await makeRunDirectory(config.runDir);
     return new Session(config, host, log, redactor);
+  }
+
+  /** The token of --status-token-file; undefined without one. @throws STATUS_TOKEN_UNREADABLE */
+  async readStatusToken(): Promise<Token | undefined> {
+    const { statusTokenFile: path } = this.config;
+    if (path === null) return undefined;
+    const text = await readFile(path, 'utf8').catch((error: unknown) => {
+      const why = `cannot read the status token at ${path}: ${errnoOf(error) ?? 'failed'}`;
+      throw new AgentError('STATUS_TOKEN_UNREADABLE', why, { cause: error });
+    });
+    if (!/^\S{16,}\s*$/.test(text)) {
+      const why = `expected a token of at least 16 characters in one line at ${path}`;
+      throw new AgentError('STATUS_TOKEN_UNREADABLE', why);
+    }
+    const token = new Token(text.trim());
+    this.#redactor.add(token);
+    return token;
   }
 
   /** Aborted when the session has to end; the reason is a Stopped. */

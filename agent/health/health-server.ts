@@ -14,7 +14,7 @@ import type { Answer, Redact } from './answer.ts';
 import { health, liveness, readiness } from './checks.ts';
 import { HTTP_LIMITS, HttpListener } from './http-listener.ts';
 import type { HttpLimits } from './http-listener.ts';
-import { allowedHosts, guardRequest, guardToken } from './request-guard.ts';
+import { allowedHosts, guardRequest, guardStatus } from './request-guard.ts';
 
 export interface ListenAddress {
   /** A name or an IP address, IPv6 without brackets. */
@@ -39,20 +39,18 @@ export interface HealthServer extends AsyncDisposable {
   readonly addresses: readonly ListenAddress[];
 }
 
-type Route = () => Answer | Promise<Answer>;
+type Route = (request: IncomingMessage) => Answer | Promise<Answer>;
 
 /** @throws AgentError LISTEN_FAILED; addresses bound before the failing one are closed again. */
 export async function serveHealth(context: HealthContext): Promise<HealthServer> {
   const addresses: ListenAddress[] = [];
   let allowed = allowedHosts(context.listen.map(({ host }) => host));
-  const open = probeRoutes(context);
-  const guarded = tableRoutes(context);
+  const routes = routesOf(context);
   const listener = new HttpListener({
     limits: { ...HTTP_LIMITS, ...context.limits },
     redact: context.redact,
     log: context.log,
-    respond: (request) =>
-      guardRequest(request, allowed) ?? respond(request, open, guarded, context.statusToken),
+    respond: (request) => guardRequest(request, allowed) ?? respond(request, routes),
   });
   try {
     for (const address of context.listen) {
@@ -86,17 +84,15 @@ async function bind(
   }
 }
 
-function probeRoutes({ status }: HealthContext): ReadonlyMap<string, Route> {
+function routesOf({ status, metrics, statusToken }: HealthContext): ReadonlyMap<string, Route> {
   return new Map<string, Route>([
     ['/livez', liveness],
     ['/readyz', () => readiness(status)],
     ['/healthz', () => health(status)],
-  ]);
-}
-
-function tableRoutes({ status, metrics }: HealthContext): ReadonlyMap<string, Route> {
-  return new Map<string, Route>([
-    ['/status', () => jsonAnswer(200, status.snapshot())],
+    [
+      '/status',
+      (request) => guardStatus(request, statusToken) ?? jsonAnswer(200, status.snapshot()),
+    ],
     [
       '/metrics',
       async () => {
@@ -109,16 +105,12 @@ function tableRoutes({ status, metrics }: HealthContext): ReadonlyMap<string, Ro
 
 function respond(
   request: IncomingMessage,
-  open: ReadonlyMap<string, Route>,
-  guarded: ReadonlyMap<string, Route>,
-  token: Token | undefined,
+  routes: ReadonlyMap<string, Route>,
 ): Answer | Promise<Answer> {
-  const path = request.url?.split('?', 1)[0] ?? '';
-  const route = open.get(path) ?? guarded.get(path);
+  const route = routes.get(request.url?.split('?', 1)[0] ?? '');
   if (route === undefined) return refusal(404, 'NOT_FOUND', 'There is nothing at this path.');
   if (request.method !== 'GET' && request.method !== 'HEAD') {
     return refusal(405, 'METHOD_REFUSED', 'Expected GET or HEAD.', { allow: 'GET, HEAD' });
   }
-  if (token !== undefined && guarded.has(path)) return guardToken(request, token) ?? route();
-  return route();
+  return route(request);
 }

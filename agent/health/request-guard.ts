@@ -54,13 +54,28 @@ function isAllowed(host: string, allowed: ReadonlySet<string>): boolean {
   return plain !== undefined && (isIP(plain) === 4 || allowed.has(plain));
 }
 
-/** For `--status-token-file`: the paths that show the table want it as a bearer token. */
-export function guardToken(request: IncomingMessage, token: Token): Answer | null {
+/**
+ * Who may read the whole table: everybody on this machine, others with the status token only.
+ * Without one nobody from outside may: the table names repositories, branches and files.
+ */
+export function guardStatus(
+  request: Pick<IncomingMessage, 'headers' | 'socket'>,
+  token: Token | undefined,
+): Answer | null {
+  if (isLoopback(request.socket.remoteAddress ?? '')) return null;
+  if (token === undefined) {
+    return refusal(403, 'STATUS_TOKEN_MISSING', 'Off loopback, start with --status-token-file.');
+  }
   const given = /^Bearer +(\S+) *$/i.exec(request.headers.authorization ?? '')?.[1] ?? '';
   if (timingSafeEqual(digest(given), digest(token.reveal()))) return null;
   return refusal(401, 'TOKEN_REFUSED', 'Expected "Authorization: Bearer" with the status token.', {
     'www-authenticate': 'Bearer realm="mount-agent"',
   });
+}
+
+/** IPv4 may come mapped into IPv6, where a socket listens to both. */
+function isLoopback(address: string): boolean {
+  return address === '::1' || /^(::ffff:)?127\.\d+\.\d+\.\d+$/.test(address);
 }
 
 function digest(text: string): Buffer {

@@ -2,6 +2,7 @@ import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { afterEach, expect, it } from 'vitest';
 import { AgentError, TransportError } from '../../agent/errors.ts';
+import { guardStatus } from '../../agent/health/request-guard.ts';
 import { serveHealth } from '../../agent/health/health-server.ts';
 import type { HealthContext, HealthServer } from '../../agent/health/health-server.ts';
 import { createMetrics } from '../../agent/health/metrics.ts';
@@ -339,19 +340,23 @@ it('a scrape that fails is a bare 500; the reason is in the log only', async () 
   expect((await ask({ port, path: '/livez' })).status).toBe(200);
 });
 
-it('with a status token /status and /metrics want it, the probes do not', async () => {
-  const { port } = await serve(tableOfTwo(), { statusToken: new Token('s3cret-status') });
-  const bearer = (value: string) => ({ authorization: value });
-  for (const path of ['/status', '/metrics']) {
-    const bare = await ask({ port, path });
-    expect(bare.status).toBe(401);
-    expect(bare.headers['www-authenticate']).toContain('Bearer');
-    const wrong = await ask({ port, path, headers: bearer('Bearer s3cret-statuS') });
-    expect(wrong.status).toBe(401);
-    const right = await ask({ port, path, headers: bearer('Bearer s3cret-status') });
-    expect(right.status).toBe(200);
+it('/status is open on loopback, and elsewhere only to the bearer of the status token', async () => {
+  const statusToken = new Token('s3cret-status');
+  const { port } = await serve(tableOfTwo(), { statusToken });
+  expect((await ask({ port, path: '/status' })).status).toBe(200);
+
+  const answer = (remoteAddress: string, authorization?: string, token?: Token) =>
+    guardStatus({ socket: { remoteAddress }, headers: { authorization } } as never, token)?.status;
+  for (const local of ['127.0.0.1', '127.8.9.1', '::1', '::ffff:127.0.0.1']) {
+    expect(answer(local, undefined, statusToken)).toBeUndefined();
   }
-  expect((await ask({ port, path: '/livez' })).status).toBe(200);
+  for (const remote of ['10.0.0.7', '::ffff:10.0.0.7', 'fe80::1', '127.evil', '']) {
+    expect(answer(remote)).toBe(403);
+    expect(answer(remote, 'Bearer s3cret-status')).toBe(403);
+    expect(answer(remote, undefined, statusToken)).toBe(401);
+    expect(answer(remote, 'Bearer s3cret-statuS', statusToken)).toBe(401);
+    expect(answer(remote, 'Bearer s3cret-status', statusToken)).toBeUndefined();
+  }
 });
 
 it('several addresses are served at once, IPv6 and both wildcards among them', async () => {
