@@ -21,7 +21,9 @@ export interface RecordedRequest extends RequestFacts {
   readonly at: Date;
   readonly scheme: Scheme | null;
   readonly userAgent: string | null;
-  /** Of GraphQL: the operation's name. */
+  /** Of GraphQL: the repository that the variables name, and the operation's name. */
+  owner: string | null;
+  name: string | null;
   operation: string | null;
   /** null until the answer begins. */
   status: number | null;
@@ -172,7 +174,9 @@ export class RequestHandler {
     if (viewer.scopes !== null) headers['x-oauth-scopes'] = viewer.scopes;
     const context = { viewer, repositories, pullRequests, permissionOf };
     if (target.service === 'graphql') {
-      const { query, variables } = (body ?? {}) as { query?: string; variables?: object };
+      const { query, variables } = (body ?? {}) as { query?: string; variables?: Variables };
+      record.owner = textOr(variables?.['owner'], null);
+      record.name = textOr(variables?.['name'] ?? variables?.['repo'], null);
       record.operation = /(?:query|mutation)\s+(\w+)/.exec(query ?? '')?.[1] ?? null;
       const answer = await answerGraphql(context, query ?? '', { ...variables });
       if (answer.data === undefined)
@@ -195,6 +199,12 @@ export class RequestHandler {
     const granted = this.#context.tokens.permissionOf(presented, repository.id);
     return granted ?? (repository.isPublic ? 'read' : null);
   }
+}
+
+type Variables = Readonly<Record<string, unknown>>;
+
+function textOr<T>(value: unknown, otherwise: T): string | T {
+  return typeof value === 'string' ? value : otherwise;
 }
 
 async function readJson(request: IncomingMessage): Promise<unknown> {
