@@ -1,10 +1,11 @@
-import { appendFileSync, readFileSync, readdirSync } from 'node:fs';
+import { appendFileSync } from 'node:fs';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
+import { mountKey } from '../../agent/credentials/mount-key.ts';
 import type { Resource } from '../../agent/resource.ts';
-import { Token, tokenForms } from '../../agent/token.ts';
+import { searchForTokens } from '../canary.ts';
 import { copyFixture, git } from '../fixtures/cache.ts';
 import { smallRepository } from '../fixtures/small-repository.ts';
 import { gitWith } from '../host/host-fixture.ts';
@@ -13,9 +14,10 @@ import type { Host } from '../host/host.ts';
 import { Session, resourceOf } from './session.ts';
 import type { RunOutcome } from './session.ts';
 
-const WEB = 'github_pat_web_canary_0123456789';
-const API = 'ghp_apicanary0123456789';
-const NEW_WEB = 'github_pat_web2_canary_0123456789';
+// Of this file alone: the search at its end looks at every process.
+const WEB = 'github_pat_endToEndWeb_canary_0123456789';
+const API = 'ghp_endToEndApicanary0123456789';
+const NEW_WEB = 'github_pat_endToEndRotated_canary_0123456789';
 
 let session: Session;
 let host: Host;
@@ -186,26 +188,56 @@ it('a refused token is asked for again at the next command, because nothing eras
   expect(seen()).toEqual([null, 'wanda']);
 });
 
-it('no token stands anywhere but in its own files, in no encoding', async () => {
+it.each([
+  ...['http://github.localhost.evil', 'http://github.localhost:8081', 'http://evil.example'],
+  ...['http://api.github.localhost', 'http://github.localhost@evil.example'],
+])('a redirect to %s takes no token there', async (origin) => {
+  host.fault({ path: '/acme/web' }, { type: 'redirect', location: `${origin}{path}` });
+  expect((await inSession('web', 'git', 'fetch')).code).not.toBe(0);
+  expect((await inSession('web', 'git', 'push', 'origin', 'HEAD:refs/heads/x')).code).not.toBe(0);
+  const asked = host.requests.slice(taken);
+  const there = asked.filter((request) => request.host === new URL(origin).host);
+  expect(there.length).toBeGreaterThan(0);
+  expect(there.filter(({ token }) => token !== null)).toEqual([]);
+});
+
+it('no token stands anywhere but in its own files and in GH_TOKEN, in no encoding', async () => {
   await commitOn('work', 'web');
   await succeeds('web', 'git', 'push', '-q');
   await succeeds('web', 'gh', 'pr', 'create', '--fill');
   await succeeds('api', 'git', 'fetch', '-q');
   await session.files.rotate(resources(NEW_WEB));
   await succeeds('web', 'git', 'fetch', '-q');
-  const { stdout, stderr } = await session.run('git', ['fetch'], {
-    cwd: join(session.root, 'web'),
-    env: { ...host.environment, GIT_TRACE: '1', GIT_TRACE_SETUP: '1', GIT_TRACE_CURL: '1' },
+  // Two that hang with the token in hand, to be looked at.
+  const stalls = [
+    host.fault({ service: 'git-upload-pack', token: 'ada' }, { type: 'stall', afterBytes: 1 }),
+    host.fault({ service: 'rest', token: 'ada' }, { type: 'stall', afterBytes: 1 }),
+  ];
+  const cwd = join(session.root, 'api');
+  const trace = { GIT_TRACE: '1', GIT_TRACE_SETUP: '1', GIT_TRACE_CURL: '1', GH_DEBUG: '1' };
+  const env = session.environment({ ...host.environment, ...trace });
+  const children = [
+    spawn('git', ['fetch'], { cwd, env }),
+    spawn('gh', ['api', 'user'], { cwd, env }),
+  ];
+  let output = '';
+  for (const { stdout, stderr } of children) {
+    for (const stream of [stdout, stderr]) stream.on('data', (text) => (output += String(text)));
+  }
+  await expect.poll(() => stalls.map(({ hits }) => hits)).toEqual([1, 1]);
+  const credentials = (path: string): string =>
+    join(session.runDirectory, 'credentials', mountKey(join(session.root, path)));
+  const findings = await searchForTokens([WEB, API, NEW_WEB], {
+    directories: [session.root],
+    processes: 'all',
+    texts: { output },
+    allowVariables: ['GH_TOKEN'],
+    allow: [join(session.runDirectory, 'env'), credentials('web'), credentials('api')],
   });
-  const output = stdout + stderr;
-  const forms = [WEB, API, NEW_WEB].flatMap((token) => tokenForms(new Token(token)));
-  const found = readdirSync(session.root, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile())
-    .map((entry) => join(entry.parentPath, entry.name))
-    .filter((path) => forms.some((form) => readFileSync(path).includes(form)));
-  const own = [/^run\/env$/, /^run\/credentials\/(web|api)-[0-9a-f]{12}$/];
-  const names = found.map((path) => path.slice(session.root.length + 1));
-  expect(names.filter((name) => !own.some((pattern) => pattern.test(name)))).toEqual([]);
-  expect(names).toHaveLength(3);
-  expect(forms.filter((form) => output.includes(form))).toEqual([]);
+  expect(output).toContain('credential-helper.sh');
+  expect(findings).toEqual([]);
+  for (const child of children) {
+    child.kill();
+    await once(child, 'exit');
+  }
 });
