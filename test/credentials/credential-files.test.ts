@@ -225,7 +225,7 @@ interface Reader {
 
 /** A process of its own that runs `command` over and over, each time with one line of output. */
 function reader(command: string, expected: string): Reader {
-  const script = `while read -r go; do ${command} || echo failed; done`;
+  const script = `while read -r go; do answer=$( ${command} ) || answer=failed; echo "$answer"; done`;
   const child: ChildProcess = spawn('sh', ['-c', script], {
     env: { PATH: process.env['PATH'], HOME: session.home, GIT_CONFIG_NOSYSTEM: '1' },
     stdio: ['pipe', 'pipe', 'inherit'],
@@ -235,7 +235,7 @@ function reader(command: string, expected: string): Reader {
   let reads = 0;
   let ending = false;
   child.stdout?.setEncoding('utf8').on('data', (text: string) => {
-    // One line is asked for at a time, so that an empty answer would be seen as none at all.
+    // One line for each question, an empty one when the file was.
     for (const line of text.split('\n').slice(0, -1)) {
       if (!pattern.test(line)) bad.push(line);
       reads += 1;
