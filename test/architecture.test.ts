@@ -6,8 +6,6 @@ const LINE_LIMIT = 250;
 /** Files that are longer, each with the reason why that is better than two files. */
 const LONGER: Readonly<Record<string, string>> = {
   'agent/checkout/index-reader.ts': 'one file format, whose versions and extensions share a cursor',
-  'agent/clone/transport.ts':
-    'one request from route to body: redirects, limits and faults of one state',
   'agent/errors.ts': 'one table of every code, read from top to bottom',
   'agent/pack/inflate.ts': 'two engines of one behaviour, to be read side by side',
   'agent/work/ledger.ts': 'one reading, whose parts share the doubt that makes it "unknown"',

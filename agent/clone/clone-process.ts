@@ -2,6 +2,12 @@
  * The daemon's side of a clone process. Enters: a job. Leaves: its outcome, or its error as it was
  * thrown there. Invariants: the token goes over standard input only; no process and no descriptor
  * outlives the promise.
+ *
+ * Why a process: measured on two busy cores with repositories of 33,000 to 290,000 objects, the
+ * daemon's event loop was late by at most 64 ms (p99 33 ms) beside a process, 75 ms (p99 28 ms)
+ * beside a thread, and 492 ms (p99 242 ms) with the clone in the daemon itself. The daemon's memory
+ * was as before after a process, and 30 to 35 MB larger after a thread; and a process that runs out
+ * of memory takes nobody along. Its price is 4 ms in spawn() and about 0.3 s until its first word.
  */
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';

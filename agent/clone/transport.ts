@@ -7,19 +7,18 @@
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import type { Dispatcher } from 'undici';
-import { ManifestError, TransportError } from '../errors.ts';
+import { TransportError } from '../errors.ts';
 import { reasonOf } from '../lifetime.ts';
 import type { Token } from '../token.ts';
 import { VERSION } from '../version.ts';
 import type { CloneEnvironment } from './clone-job.ts';
 import { maskControls } from './printable.ts';
+import { checkedUrl, INFO_REFS, redirectedBase, SERVICE } from './repository-url.ts';
 import { openRoute } from './route.ts';
 import type { Route } from './route.ts';
 import { errorOfNetwork, errorOfStatus } from './transport-errors.ts';
 import type { TransportLimits } from './transport-limits.ts';
 
-const SERVICE = 'git-upload-pack';
-const INFO_REFS = `/info/refs?service=${SERVICE}`;
 const MOST_REDIRECTS = 5;
 const SHOWN_BODY_BYTES = 1_000;
 /** git compresses larger requests as well. */
@@ -88,7 +87,7 @@ export class Transport {
         return this.#limited(body);
       }
       await answer.body.dump();
-      this.#base = redirectedBase(url, answer);
+      this.#base = redirectedBase(url, headerOf(answer, 'location') ?? '');
     }
     throw new TransportError(
       'TRANSPORT_REDIRECT_REFUSED',
@@ -234,41 +233,8 @@ export class Transport {
   }
 }
 
-function checkedUrl(text: string, allowHttp: boolean): URL {
-  const url = new URL(text);
-  if (url.protocol !== 'https:' && !(url.protocol === 'http:' && allowHttp)) {
-    throw new ManifestError(
-      'MANIFEST_INVALID',
-      `url: expected https://, got ${url.protocol}// (plain http needs --allow-http)`,
-    );
-  }
-  if (url.username !== '' || url.password !== '' || url.search !== '' || url.hash !== '') {
-    throw new ManifestError(
-      'MANIFEST_INVALID',
-      'url: expected no user, password, query or fragment',
-    );
-  }
-  url.pathname = url.pathname.replace(/\/+$/, '');
-  return url;
-}
-
 function isRedirect({ statusCode }: Dispatcher.ResponseData): boolean {
   return [301, 302, 303, 307, 308].includes(statusCode);
-}
-
-/** As git does it: what stands before the part that was asked for is the repository's new place. */
-function redirectedBase(from: URL, answer: Dispatcher.ResponseData): URL {
-  const location = headerOf(answer, 'location') ?? '';
-  const to = URL.canParse(location, from.href) ? new URL(location, from) : null;
-  const anonymous = to !== null && to.username === '' && to.password === '';
-  if (to === null || !anonymous || to.origin !== from.origin || !to.href.endsWith(INFO_REFS)) {
-    const shown = to === null ? 'nowhere' : maskControls(to.origin + to.pathname);
-    throw new TransportError(
-      'TRANSPORT_REDIRECT_REFUSED',
-      `${from.host} redirected to ${shown}: expected the same scheme, host and port and a path that ends in ${INFO_REFS}`,
-    );
-  }
-  return new URL(to.href.slice(0, -INFO_REFS.length));
 }
 
 function headerOf({ headers }: Dispatcher.ResponseData, name: string): string | null {

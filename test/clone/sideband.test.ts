@@ -25,10 +25,13 @@ describe.each(CUTS)('sideband() on chunks of %d bytes', (size) => {
   });
 
   it('throws the words of band 3, control characters masked', async () => {
-    const failing = demux(bytesOf(pkt('\x01PACK'), pkt('\x03out of\x1b[2J luck\n'), '0000'), size);
+    const failing = demux(
+      bytesOf(pkt('\x01PACK'), pkt('\x03out of\x1b[2J luck.\n\0'), '0000'),
+      size,
+    );
     await expect(failing).rejects.toMatchObject({
       code: 'TRANSPORT_REMOTE',
-      message: 'the host gave up: out of?[2J luck',
+      message: 'the host gave up: out of?[2J luck.',
     });
   });
 });
