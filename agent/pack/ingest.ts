@@ -64,7 +64,7 @@ class Ingest {
   async run(source: AsyncIterable<Uint8Array>): Promise<IngestOutcome> {
     const { packDir, limits } = this.#context;
     await using files = new PackFiles(packDir);
-    await using threads = new ResolveThreads(this.#tuning.threads, this.#tuning.threadedObjects);
+    await using threads = new ResolveThreads(this.#tuning.threads, this.#tuning.threadedBytes);
     const pack = await files.create('tmp_pack_');
     using scanner = new EntryScanner(limits, this.#tuning);
     const receiver = new PackReceiver(pack.file, scanner, limits, this.#tuning.windowBytes);
@@ -102,8 +102,8 @@ class Ingest {
     const { table } = scanner;
     for await (const chunk of untilAborted(source, this.#context.signal)) {
       await receiver.take(chunk);
-      threads.startFor(scanner.totalObjects);
       const { receivedBytes } = receiver;
+      threads.startFor(receivedBytes);
       this.#meter.update('receiving', receivedBytes, table.count, scanner.totalObjects);
     }
     const checksum = await receiver.end();

@@ -43,8 +43,8 @@ export interface PackTuning {
   readonly deltaArenaBytes: number;
   /** Threads that resolve deltas; 1 does it in the thread that received the pack. */
   readonly threads: number;
-  /** Packs that claim fewer objects are resolved without threads: starting them costs more. */
-  readonly threadedObjects: number;
+  /** Packs up to this size are resolved without threads: starting two takes 0.3 s of processor time. */
+  readonly threadedBytes: number;
   /** Largest offset that an idx stores in 31 bits. */
   readonly largestShortOffset: number;
 }
@@ -55,6 +55,6 @@ export const PACK_TUNING: PackTuning = {
   baseCacheBytes: 96 * MiB,
   deltaArenaBytes: 64 * MiB,
   threads: Math.min(4, availableParallelism()),
-  threadedObjects: 20_000,
+  threadedBytes: 16 * MiB,
   largestShortOffset: 0x7fff_ffff,
 };

@@ -21,23 +21,30 @@ const WORKER_URL = import.meta.url.endsWith('.ts')
 
 export class ResolveThreads {
   readonly #most: number;
-  readonly #leastObjects: number;
-  #workers: Worker[] = [];
+  readonly #leastBytes: number;
+  readonly #workers = new Set<Worker>();
+  #started = false;
 
-  constructor(most: number, leastObjects: number) {
+  constructor(most: number, leastBytes: number) {
     this.#most = most;
-    this.#leastObjects = leastObjects;
+    this.#leastBytes = leastBytes;
   }
 
-  /** Threads that run; 0 when a pack is not worth them. */
+  /** Threads that run; 0 when the pack is not worth them, or none could be started. */
   get count(): number {
-    return this.#workers.length;
+    return this.#workers.size;
   }
 
-  /** Starts the threads, once, when a pack of so many objects is worth them. */
-  startFor(totalObjects: number): void {
-    if (this.count > 0 || this.#most < 2 || totalObjects < this.#leastObjects) return;
-    this.#workers = Array.from({ length: this.#most }, () => new Worker(WORKER_URL));
+  /** Starts the threads, once, when a pack of at least so many bytes is worth them. */
+  startFor(packBytes: number): void {
+    if (this.#started || this.#most < 2 || packBytes <= this.#leastBytes) return;
+    this.#started = true;
+    for (let index = 0; index < this.#most; index++) {
+      const worker = new Worker(WORKER_URL);
+      this.#workers.add(worker);
+      // Where the container allows no more threads: the work is done without this one.
+      worker.on('error', () => this.#workers.delete(worker));
+    }
   }
 
   /** Lets all threads work on the job. Throws PackError, or the signal's reason. */
@@ -54,7 +61,7 @@ export class ResolveThreads {
     }, PROGRESS_INTERVAL_MS);
     signal?.addEventListener('abort', stop);
     try {
-      const replies = this.#workers.map((worker) => askWorker(worker, job));
+      const replies = [...this.#workers].map((worker) => askWorker(worker, job));
       // One failure ends the others' work as well; all are awaited, so that none still reads.
       for (const reply of replies) reply.catch(stop);
       const results = await Promise.allSettled(replies);
@@ -67,7 +74,7 @@ export class ResolveThreads {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.all(this.#workers.map((worker) => worker.terminate()));
+    await Promise.all([...this.#workers].map((worker) => worker.terminate()));
   }
 }
 

@@ -117,7 +117,7 @@ describe.each(Object.entries(PACKS))('a pack with %s', (_name, pack) => {
     ['whole', Infinity, {}],
     ['in odd chunks', 1009, {}],
     ['with a small window', 1009, { windowBytes: 512, streamBytes: 64 }],
-    ['by threads', Infinity, { threads: 2, threadedObjects: 0 }],
+    ['by threads', Infinity, { threads: 2, threadedBytes: 0 }],
   ])('has the idx of git index-pack: %s', async (_how, chunkBytes, tuning) => {
     const context = { packDir, limits: PACK_LIMITS, tuning };
     const { idxPath, packPath } = await ingestPack(chunksOf(pack, chunkBytes), context);
