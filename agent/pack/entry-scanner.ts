@@ -11,7 +11,8 @@ import { PackError } from '../errors.ts';
 import { DeltaArena } from './delta-arena.ts';
 import { EntryHeader, OBJECT_TYPE, OID_BYTES } from './entry-header.ts';
 import { BASE_BY_OID, EntryTable, NO_BASE } from './entry-table.ts';
-import { InflateFault, NEEDS_INPUT, createInflater, type Inflater } from './inflate.ts';
+import { createInflater } from './inflate.ts';
+import { InflateFault, NEEDS_INPUT, type Inflater } from './inflater.ts';
 import type { PackLimits, PackTuning } from './limits.ts';
 import { HEADROOM, beginObjectHash, hashObject } from './object-hash.ts';
 

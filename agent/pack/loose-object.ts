@@ -5,7 +5,7 @@
 import { closeSync } from 'node:fs';
 import zlib from 'node:zlib';
 import { TYPE_NAMES } from './entry-header.ts';
-import { InflateFault, type Inflater, type Sink } from './inflate.ts';
+import { InflateFault, type Inflater, type Sink } from './inflater.ts';
 import { openRegularFile, readFully } from './regular-file.ts';
 
 /** Enough for the header; the first bytes of a deflate stream never need more. */

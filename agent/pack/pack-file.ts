@@ -7,7 +7,7 @@ import { closeSync } from 'node:fs';
 import { PackError } from '../errors.ts';
 import { EntryHeader, OBJECT_TYPE, OID_BYTES } from './entry-header.ts';
 import { IdxFile } from './idx-file.ts';
-import { NEEDS_INPUT, type Inflater, type Sink } from './inflate.ts';
+import { NEEDS_INPUT, type Inflater, type Sink } from './inflater.ts';
 import { openRegularFile, readFully, type OpenFile } from './regular-file.ts';
 
 /** Read at an entry's offset: header and, most often, all of its zlib stream. */

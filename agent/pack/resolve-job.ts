@@ -6,7 +6,8 @@ import { NO_ROW, linkDeltas, linkRefDeltas, type DeltaLinks } from './delta-link
 import { DeltaResolver } from './delta-resolver.ts';
 import { EntryReader } from './entry-reader.ts';
 import { NO_BASE, type EntryColumns, type EntryTable } from './entry-table.ts';
-import { createInflater, type Inflater } from './inflate.ts';
+import { createInflater } from './inflate.ts';
+import type { Inflater } from './inflater.ts';
 import type { PackLimits } from './limits.ts';
 
 /** Cells of `control`. */

@@ -1,14 +1,10 @@
 /** Both engines behave alike: the private handle and the public API. */
 import zlib from 'node:zlib';
 import { describe, expect, it } from 'vitest';
-import {
-  HandleInflater,
-  InflateFault,
-  NEEDS_INPUT,
-  PublicInflater,
-  createInflater,
-  type Inflater,
-} from '../../agent/pack/inflate.ts';
+import { createInflater } from '../../agent/pack/inflate.ts';
+import { HandleInflater } from '../../agent/pack/inflate-handle.ts';
+import { PublicInflater } from '../../agent/pack/inflate-public.ts';
+import { InflateFault, NEEDS_INPUT, type Inflater } from '../../agent/pack/inflater.ts';
 import { noise } from './git-repository.ts';
 
 const CONTENT = Buffer.concat([noise(70_000, 1), Buffer.alloc(90_000, 'text ')]);
