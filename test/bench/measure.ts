@@ -28,14 +28,15 @@ const SAMPLE_EVERY_MS = 20;
 
 /** @throws when the program ends with anything but 0, with the end of what it said. */
 export async function measure(program: Program, kind: 'time' | 'memory'): Promise<Measured> {
-  const script = '"$@"; code=$?; times >&3; exit $code';
+  // As many open files as may be: isomorphic-git opens all files of a checkout at once.
+  const script = 'ulimit -n "$(ulimit -Hn)"; "$@"; code=$?; times >&3; exit $code';
   const begin = performance.now();
   const child = spawn('/bin/sh', ['-c', script, 'sh', ...program.argv], {
     cwd: program.cwd,
     env: program.env,
     stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
   });
-  const said = Promise.all([
+  const output = Promise.all([
     text(child.stdout!),
     text(child.stderr!),
     text(child.stdio[3] as Readable),
@@ -44,10 +45,12 @@ export async function measure(program: Program, kind: 'time' | 'memory'): Promis
   const [code] = (await once(child, 'exit')) as [number | null];
   const wallMs = performance.now() - begin;
   sampler?.stop();
-  const [stdout, stderr, times] = await said;
+  const [stdout, stderr, times] = await output;
   if (code !== 0) {
-    const last = `${stdout}\n${stderr}`.trim().slice(-2000);
-    throw new Error(`${program.argv.slice(0, 3).join(' ')} ended with ${code}:\n${last}`);
+    const said = `${stdout}\n${stderr}`.trim();
+    // A JavaScript error names itself in one line; other programs end with theirs.
+    const line = /^\s*\w*Error: .*$/m.exec(said)?.[0].trim() ?? said.slice(-500);
+    throw new Error(`ended with ${code}: ${line}`);
   }
   return {
     wallMs,
