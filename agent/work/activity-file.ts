@@ -7,7 +7,7 @@ import { closeSync, fchownSync, futimesSync, lstatSync, openSync, readFileSync }
 import { constants, watch, writeSync } from 'node:fs';
 import type { FSWatcher } from 'node:fs';
 import { join } from 'node:path';
-import { errnoOf } from '../errors.ts';
+import { isSystemError } from './doubt.ts';
 import type { Log } from '../log.ts';
 
 export interface Owner {
@@ -61,12 +61,15 @@ export class ActivityFile implements Disposable {
         if (name === 'activity') onTouch();
       });
       this.#watcher.on('error', (error) => {
-        this.#context.log.debug({ err: error }, 'the run directory is no longer watched');
+        this.#context.log.debug(
+          { reason: error.message },
+          'the run directory is no longer watched',
+        );
       });
     } catch (error) {
-      if (errnoOf(error) === undefined) throw error;
+      if (!isSystemError(error)) throw error;
       this.#context.log.info(
-        { err: error },
+        { reason: error.message },
         'the run directory cannot be watched; looking each minute',
       );
     }

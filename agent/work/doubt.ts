@@ -9,8 +9,10 @@ export class Doubt extends Error {}
 /** The reason, when `error` is one that makes a reading uncertain; undefined for defects and aborts. */
 export function doubtOf(error: unknown): string | undefined {
   if (error instanceof Doubt || error instanceof AgentError) return error.message;
-  const errno = errnoOf(error);
-  // Node's own ERR_… codes are defects of the caller, not of the disk.
-  if (errno === undefined || errno.startsWith('ERR_')) return undefined;
-  return (error as Error).message;
+  return isSystemError(error) ? error.message : undefined;
+}
+
+/** The disk's refusal; Node's own ERR_… codes are defects of the caller. */
+export function isSystemError(error: unknown): error is Error {
+  return errnoOf(error)?.startsWith('ERR_') === false;
 }

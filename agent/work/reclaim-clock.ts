@@ -6,7 +6,7 @@
 import type { Log } from '../log.ts';
 import { ActivityFile } from './activity-file.ts';
 import type { Owner } from './activity-file.ts';
-import { errnoOf } from '../errors.ts';
+import { isSystemError } from './doubt.ts';
 import { SYSTEM_TIME } from './time-source.ts';
 import type { TimeSource } from './time-source.ts';
 
@@ -140,9 +140,9 @@ export class ReclaimClock implements Disposable {
       this.#touchedMs = this.#file.readMs() ?? atMs;
       this.#touchedAtElapsedMs = this.#activeAtElapsedMs;
     } catch (error) {
-      if (errnoOf(error) === undefined) throw error;
+      if (!isSystemError(error)) throw error;
       this.#context.log.warn(
-        { err: error },
+        { reason: error.message },
         'the last activity cannot be written to the run directory',
       );
     }
@@ -172,8 +172,11 @@ export class ReclaimClock implements Disposable {
     try {
       this.#file.writeWarned(thresholdMs, this.#touchedMs);
     } catch (error) {
-      if (errnoOf(error) === undefined) throw error;
-      this.#context.log.warn({ err: error }, 'the warning cannot be written to the run directory');
+      if (!isSystemError(error)) throw error;
+      this.#context.log.warn(
+        { reason: error.message },
+        'the warning cannot be written to the run directory',
+      );
     }
   }
 

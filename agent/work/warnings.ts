@@ -2,7 +2,7 @@
  * Says in time that work would be lost: the times and the health in the status table, a log line at
  * each threshold, AT_RISK.md while work is at risk near its deadline. Withdrawn when it is safe.
  */
-import { errnoOf } from '../errors.ts';
+import { isSystemError } from './doubt.ts';
 import type { Log } from '../log.ts';
 import type { MountStatus, StatusTable } from '../status.ts';
 import type { Owner } from './activity-file.ts';
@@ -108,8 +108,8 @@ export class Warnings implements Disposable {
     try {
       this.#notice.show(content);
     } catch (error) {
-      if (errnoOf(error) === undefined) throw error;
-      log.error({ err: error }, 'AT_RISK.md cannot be written to the run directory');
+      if (!isSystemError(error)) throw error;
+      log.error({ reason: error.message }, 'AT_RISK.md cannot be written to the run directory');
     }
   }
 }

@@ -81,13 +81,14 @@ export class WorkWatcher implements AsyncDisposable {
       },
       onLimit: (error) => {
         log.warn(
-          { err: error, mount_path: context.worktree, watched: this.#directories.watched },
+          { reason: error.message, mount_path: context.worktree },
           'too few inotify watches for this repository: changes are looked for at intervals. ' +
             'Raise the limit on the host: sysctl fs.inotify.max_user_watches=524288',
         );
       },
       onError: (error) => {
-        log.warn({ err: error, mount_path: context.worktree }, 'watching reported an error');
+        const reason = error instanceof Error ? error.message : String(error);
+        log.warn({ reason, mount_path: context.worktree }, 'watching reported an error');
       },
     });
     this.#loop = new ScanLoop({

@@ -249,7 +249,8 @@ export function createTemplate(): string {
   runGit(base, ['clone', '-q', '--bare', 'author', 'origin.git']);
   runGit(base, ['clone', '-q', '--bare', 'author', 'sub.git']);
   rmSync(author, { recursive: true });
-  runGit(base, ['clone', '-q', 'origin.git', 'work']);
+  // At the time that it really is: what a clone leaves tells which tags came with it.
+  runGit(base, ['clone', '-q', 'origin.git', 'work'], { GIT_COMMITTER_DATE: undefined });
   return base;
 }
 

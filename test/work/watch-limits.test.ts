@@ -1,0 +1,118 @@
+/** Limits of the system, set in namespaces and by users of their own. */
+import { spawn, spawnSync } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { chmodSync, chownSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import type { AtRisk } from '../../agent/status.ts';
+import { copyTemplate, createTemplate } from './scratch-repository.ts';
+
+const CHILD = join(import.meta.dirname, 'watch-in-child.ts');
+const DEADLINE_MS = 25_000;
+const UNPRIVILEGED = 65_534;
+
+interface Line {
+  readonly atRisk?: AtRisk | null;
+  readonly live?: boolean;
+  readonly watchedDirectories?: number;
+  readonly activity?: boolean;
+}
+
+let template = '';
+const children: ChildProcess[] = [];
+const bases: string[] = [];
+
+beforeAll(() => {
+  template = createTemplate();
+});
+afterAll(() => {
+  rmSync(template, { recursive: true, force: true });
+});
+afterEach(() => {
+  for (const child of children.splice(0)) child.kill('SIGKILL');
+  for (const base of bases.splice(0)) rmSync(base, { recursive: true, force: true });
+});
+
+function fresh() {
+  const repository = copyTemplate(template);
+  bases.push(repository.base);
+  return repository;
+}
+
+/** Starts the child behind `prefix`, which sets the limits and executes it. */
+function watchBehind(prefix: readonly string[], worktree: string) {
+  const whole = [...prefix, process.execPath, '--import', 'tsx', CHILD, worktree];
+  const child = spawn(whole[0] ?? '', whole.slice(1), { stdio: ['ignore', 'pipe', 'pipe'] });
+  children.push(child);
+  let output = '';
+  let errors = '';
+  child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
+  child.stderr.on('data', (chunk: Buffer) => (errors += chunk.toString()));
+  const lines = (): Line[] =>
+    output
+      .split('\n')
+      .slice(0, -1)
+      .map((line) => JSON.parse(line) as Line);
+  const until = async (condition: (lines: Line[]) => boolean, what: string): Promise<void> => {
+    const deadline = Date.now() + DEADLINE_MS;
+    while (!condition(lines())) {
+      if (Date.now() > deadline) throw new Error(`still not: ${what}\n${output}\n${errors}`);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  };
+  return { until, lines, log: () => errors };
+}
+
+const limited = ['unshare', '-Ur', 'sh', '-c'];
+const setLimit = 'echo 10 > /proc/sys/user/max_inotify_watches && exec "$@"';
+const canLimit = spawnSync('unshare', ['-Ur', 'sh', '-c', setLimit, 'sh', 'true']).status === 0;
+
+test.runIf(canLimit)(
+  'with ten inotify watches changes anywhere are still found, and the log says what to raise',
+  async () => {
+    const repository = fresh();
+    for (let n = 0; n < 30; n++) repository.write(`many/${n}/file`, 'x');
+    repository.git('add', '-A');
+    repository.git('commit', '-qm', 'many directories');
+    const watch = watchBehind([...limited, setLimit, 'sh'], repository.worktree);
+    await watch.until((lines) => lines.some(({ live }) => live === false), 'the limit');
+    expect(watch.log()).toContain('fs.inotify.max_user_watches');
+    repository.write('many/29/file', 'changed');
+    await watch.until((lines) => lines.some(({ atRisk }) => atRisk?.unstaged === 1), 'an edit');
+    await watch.until((lines) => lines.some(({ activity }) => activity === true), 'activity');
+    repository.git('commit', '-qam', 'more');
+    await watch.until(
+      (lines) =>
+        lines.at(-1)?.atRisk?.unstaged === 0 && lines.at(-1)?.atRisk?.unpushed_commits === 2,
+      'a commit',
+    );
+  },
+  60_000,
+);
+
+const canDrop = process.getuid?.() === 0 && spawnSync('setpriv', ['--version']).status === 0;
+const dropped = ['setpriv', `--reuid=${UNPRIVILEGED}`, `--regid=${UNPRIVILEGED}`, '--clear-groups'];
+
+test.runIf(canDrop || process.getuid?.() !== 0)(
+  'what cannot be read is unknown, with the reason, and counts as at risk',
+  async () => {
+    const repository = fresh();
+    chmodSync(repository.base, 0o755);
+    chmodSync(repository.path('docs'), 0o000);
+    const prefix = canDrop ? dropped : [];
+    const watch = watchBehind(prefix, repository.worktree);
+    await watch.until(
+      (lines) => lines.some(({ atRisk }) => /docs.*EACCES/.test(atRisk?.unknown ?? '')),
+      'a directory that cannot be read',
+    );
+    chmodSync(repository.path('docs'), 0o755);
+    await watch.until((lines) => lines.at(-1)?.atRisk === null, 'the directory readable again');
+    if (canDrop) chownSync(repository.path('.git/index'), 0, 0);
+    chmodSync(repository.path('.git/index'), 0o000);
+    await watch.until(
+      (lines) => /index/.test(lines.at(-1)?.atRisk?.unknown ?? ''),
+      'an index that cannot be read',
+    );
+  },
+  60_000,
+);
