@@ -6,7 +6,8 @@
 import { reasonOf, sleep } from '../lifetime.ts';
 
 export interface ScanLoopContext {
-  readonly scan: () => Promise<void>;
+  /** @returns what the scan cost, milliseconds. */
+  readonly scan: () => Promise<number>;
   /** How long after a change the disk is read: changes come in flocks. */
   readonly debounceMs: number;
   readonly signal: AbortSignal;
@@ -14,6 +15,8 @@ export interface ScanLoopContext {
 
 /** While changes go on: at most this share of one core goes into scans. */
 const BUSY_SHARE = 0.25;
+/** But no change waits longer than this and a scan. */
+const BUSY_PAUSE_LIMIT_MS = 2_000;
 /** While scanning by interval: at most 2 % of one core. */
 const IDLE_SHARE = 0.02;
 const LEAST_INTERVAL_MS = 1_000;
@@ -73,7 +76,7 @@ export class ScanLoop {
       while (!this.#signal.aborted) {
         if (!(await this.#nextRequest())) continue;
         await this.#scanOnce();
-        await this.#pause(this.#costMs * (1 / BUSY_SHARE - 1));
+        await this.#pause(Math.min(BUSY_PAUSE_LIMIT_MS, this.#costMs * (1 / BUSY_SHARE - 1)));
       }
     } finally {
       this.#signal.removeEventListener('abort', onAbort);
@@ -84,9 +87,8 @@ export class ScanLoop {
   async #scanOnce(): Promise<void> {
     this.#requested = false;
     const waiters = this.#waiters.splice(0);
-    const startedAt = performance.now();
     try {
-      await this.#context.scan();
+      this.#costMs = await this.#context.scan();
       for (const { resolve } of waiters) resolve();
     } catch (error) {
       for (const { reject } of waiters) {
@@ -94,7 +96,6 @@ export class ScanLoop {
       }
       if (!this.#signal.aborted) throw error;
     }
-    this.#costMs = performance.now() - startedAt;
   }
 
   /** @returns whether a scan is due; false when it woke for another reason. */

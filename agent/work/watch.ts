@@ -123,7 +123,7 @@ export class WorkWatcher implements AsyncDisposable {
     this.#loop.request();
   }
 
-  async #scan(): Promise<void> {
+  async #scan(): Promise<number> {
     const events = this.#events;
     this.#events = new Map();
     const startedAt = performance.now();
@@ -135,6 +135,7 @@ export class WorkWatcher implements AsyncDisposable {
     this.#publish(reading, tookMs);
     if (active) this.#context.onActivity(new Date());
     await this.#watchWhatWasRead(reading);
+    return tookMs;
   }
 
   async #watchWhatWasRead(reading: LedgerReading): Promise<void> {
