@@ -7,7 +7,10 @@ import { copyTemplate, createTemplate, fingerprint } from './scratch-repository.
 import type { ScratchRepository } from './scratch-repository.ts';
 import { STEPS } from './steps.ts';
 
+/** Without a count of its own a run takes what time allows, up to this many histories. */
 const HISTORIES = Number(process.env['LEDGER_HISTORIES'] ?? '40');
+const TIME_LIMIT =
+  process.env['LEDGER_HISTORIES'] === undefined ? { interruptAfterTimeLimit: 20_000 } : {};
 
 let template = '';
 const open: ScratchRepository[] = [];
@@ -81,10 +84,10 @@ test(
           repository.remove();
         }
       }),
-      { numRuns: HISTORIES, ...seedOf(process.env['LEDGER_SEED']) },
+      { numRuns: HISTORIES, ...TIME_LIMIT, ...seedOf(process.env['LEDGER_SEED']) },
     );
   },
-  10_000 + HISTORIES * 5_000,
+  120_000 + HISTORIES * 20_000,
 );
 
 function seedOf(text: string | undefined): { seed?: number } {
