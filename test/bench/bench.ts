@@ -54,8 +54,8 @@ async function main(): Promise<void> {
       ),
     };
     for (const subject of await chosenSubjects()) {
-      const results = await compare(bench, subject);
-      console.log(`\n${tableOf(subject, results)}\n`);
+      const comparison = await compare(bench, subject);
+      console.log(`\n${tableOf(subject, comparison)}\n`);
     }
     console.log(machineLine(await git(['--version']), bench.rounds));
   } finally {

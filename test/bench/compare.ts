@@ -24,7 +24,13 @@ export interface Bench {
   readonly contestants: readonly Contestant[];
 }
 
-export async function compare(bench: Bench, subject: Subject): Promise<Result[]> {
+export interface Comparison {
+  readonly results: readonly Result[];
+  /** The largest answer: the pack as it went over the wire. */
+  readonly sentBytes: number;
+}
+
+export async function compare(bench: Bench, subject: Subject): Promise<Comparison> {
   const { host } = bench;
   const tokens = [{ token: TOKEN, login: 'bench', permissions: 'read' as const }];
   await host.addRepository({ owner: OWNER, name: subject.name, bareDir: subject.bareDir, tokens });
@@ -33,7 +39,7 @@ export async function compare(bench: Bench, subject: Subject): Promise<Result[]>
   await host.record(recordings);
   for (const entry of entries) {
     const stock = entry.contestant.name.startsWith('stock');
-    if (stock && subject.packBytes > bench.stockLimitBytes) {
+    if (stock && subject.storedBytes > bench.stockLimitBytes) {
       entry.note = `left out, the pack is over ${bench.stockLimitBytes / 1e6} MB (--stock-limit)`;
     } else {
       await entry.run(bench, subject, 'recording', null);
@@ -46,7 +52,9 @@ export async function compare(bench: Bench, subject: Subject): Promise<Result[]>
   for (let round = 1; round <= bench.memoryRounds; round++) {
     for (const entry of entries) await entry.run(bench, subject, `memory ${round}`, 'memory');
   }
-  return entries.map((entry) => entry.result);
+  const { requests } = await host.state();
+  const sent = requests.filter(({ name }) => name === subject.name).map((each) => each.sentBytes);
+  return { results: entries.map((entry) => entry.result), sentBytes: Math.max(...sent) };
 }
 
 class Entry {

@@ -3,6 +3,7 @@
  * runs, and each as a ratio to `git clone`'s.
  */
 import { cpus } from 'node:os';
+import type { Comparison } from './compare.ts';
 import type { Measured } from './measure.ts';
 import type { Subject } from './subjects.ts';
 
@@ -19,8 +20,8 @@ const HEADER = [
   '|---|--:|--:|--:|--:|--:|--:|--:|',
 ];
 
-export function tableOf(subject: Subject, results: readonly Result[]): string {
-  const size = `${(subject.packBytes / 1e6).toFixed(1)} MB pack`;
+export function tableOf(subject: Subject, { results, sentBytes }: Comparison): string {
+  const size = `${(sentBytes / 1e6).toFixed(1)} MB sent`;
   const title = `${subject.name}: ${size}, ${grouped(subject.objects)} objects, ${grouped(subject.files)} files`;
   const git = results.find(({ contestant }) => contestant === 'git clone');
   const rows = results.map((result) => rowOf(result, git));

@@ -13,8 +13,12 @@ export interface Subject {
   readonly headOid: string;
   /** Entries of HEAD's tree that a checkout writes: files and symlinks, no gitlinks. */
   readonly files: number;
+  /** Reachable from HEAD, branches and tags: what a clone asks for, and not `refs/pull`. */
   readonly objects: number;
-  readonly packBytes: number;
+  /** `oid refs/remotes/origin/…` and `oid refs/tags/…`, sorted, as a clone of it has them. */
+  readonly refs: readonly string[];
+  /** Size of the host's packs, of which a clone may need only a part. */
+  readonly storedBytes: number;
 }
 
 export const MADE = { '5mb': fiveMegabytes, '50mb': fiftyMegabytes, files: manyFiles } as const;
@@ -32,19 +36,26 @@ export async function subjectAt(path: string): Promise<Subject> {
   return describe(name.replaceAll(/[^\w.-]/g, '-'), bareDir);
 }
 
+export const REF_FORMAT = '--format=%(objectname) %(refname)';
+
 async function describe(name: string, bareDir: string): Promise<Subject> {
   const headOid = await gitIn(bareDir, 'rev-parse', 'HEAD');
   const tree = await gitIn(bareDir, 'ls-tree', '-r', '-z', 'HEAD');
   const files = tree.split('\0').filter((entry) => entry !== '' && !entry.startsWith('160000'));
-  const counts = await gitIn(bareDir, 'count-objects', '-v');
-  const objects = Number(/^in-pack: (\d+)/m.exec(counts)?.[1] ?? 0);
+  const range = ['HEAD', '--branches', '--tags'];
+  const reachable = await gitIn(bareDir, 'rev-list', '--objects', '--no-object-names', ...range);
+  const listed = await gitIn(bareDir, 'for-each-ref', REF_FORMAT, 'refs/heads', 'refs/tags');
+  const refs = listed
+    .split('\n')
+    .map((ref) => ref.replace(' refs/heads/', ' refs/remotes/origin/'));
   return {
     name,
     bareDir,
     headOid,
     files: files.length,
-    objects,
-    packBytes: await packBytes(bareDir),
+    objects: reachable.split('\n').length,
+    refs: refs.toSorted(),
+    storedBytes: await packBytes(bareDir),
   };
 }
 
