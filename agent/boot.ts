@@ -4,6 +4,7 @@
  * and the command running. Each piece is opened here and closed here, in reverse order.
  */
 import type { Config } from './cli.ts';
+import type { SpareProcess } from './clone/spare-process.ts';
 import { superviseCommand } from './entrypoint/supervise.ts';
 import { serveControl } from './health/control-server.ts';
 import { serveHealth } from './health/health-server.ts';
@@ -22,10 +23,10 @@ import { WorkAtRisk } from './work-at-risk.ts';
 const COMMAND_GRACE_MS = 7000;
 
 /** `mount-agent run`. @returns the command's exit code, or 128+n of the signal that ended it. */
-export async function run(config: Config, host: Host): Promise<number> {
-  const session = await Session.open(config, host, 'info');
+export async function run(config: Config, host: Host, spare: SpareProcess): Promise<number> {
+  const session = await Session.open(config, host, spare, 'info');
   try {
-    return await serve(session);
+    return await serve(session, spare);
   } catch (error) {
     if (error instanceof Stopped) return error.exit;
     session.log.fatal({ err: error }, 'cannot go on');
@@ -33,7 +34,7 @@ export async function run(config: Config, host: Host): Promise<number> {
   }
 }
 
-async function serve(session: Session): Promise<number> {
+async function serve(session: Session, spare: SpareProcess): Promise<number> {
   const { config, host, status, log, redact } = session;
   const { runDir, listen } = config;
   using signals = new SignalRouter(session);
@@ -66,7 +67,10 @@ async function serve(session: Session): Promise<number> {
   });
   using _manifestWatch = watchForRotation(session, rotate);
 
-  mounts.start(session.resources);
+  // What the first round did not need, nobody will for long.
+  void mounts.start(session.resources).then(() => {
+    spare[Symbol.dispose]();
+  });
   await mounts.until(config.wait);
   if (config.command.length === 0) return await untilStopped(session.signal);
   await using command = superviseCommand({

@@ -5,6 +5,7 @@
 import { pino } from 'pino';
 import type { DestinationStream, Logger } from 'pino';
 import { toAgentError } from './errors.ts';
+import type { Host } from './host.ts';
 import { tokenForms } from './token.ts';
 import type { Token } from './token.ts';
 
@@ -62,4 +63,23 @@ export function createLog(options: LogOptions, redactor: Redactor): Log {
       },
     },
   );
+}
+
+/** Lines as they are, or pretty-printed: on a terminal unless told, and anywhere when told. */
+export async function logDestination(
+  format: 'json' | 'pretty' | null,
+  { stderr, env }: Pick<Host, 'stderr' | 'env'>,
+): Promise<DestinationStream> {
+  const write = (line: string): void => void stderr.write(line);
+  if (format === 'json' || (format === null && stderr.isTTY !== true)) return { write };
+  const { prettyFactory } = await import('pino-pretty');
+  const pretty = prettyFactory({
+    colorize: stderr.isTTY === true && (env['NO_COLOR'] ?? '') === '',
+    translateTime: 'SYS:HH:MM:ss',
+  });
+  return {
+    write: (line) => {
+      write(pretty(line));
+    },
+  };
 }

@@ -7,6 +7,7 @@
 import { constants } from 'node:os';
 import { parseInvocation } from './cli.ts';
 import type { Config } from './cli.ts';
+import { SpareProcess } from './clone/spare-process.ts';
 import { EXIT, toAgentError } from './errors.ts';
 import type { CommandName } from './flags.ts';
 import type { Host } from './host.ts';
@@ -39,10 +40,15 @@ const host: Host = {
 
 async function dispatch(name: CommandName, config: Config): Promise<number> {
   switch (name) {
-    case 'run':
-      return (await import('./boot.ts')).run(config, host);
-    case 'mount':
-      return (await import('./mount-once.ts')).mountOnce(config, host);
+    case 'run': {
+      // First of all: it loads its code while this process loads its own.
+      const spare = new SpareProcess(host);
+      return (await import('./boot.ts')).run(config, host, spare);
+    }
+    case 'mount': {
+      const spare = new SpareProcess(host);
+      return (await import('./mount-once.ts')).mountOnce(config, host, spare);
+    }
     case 'check':
       return (await import('./commands.ts')).check(config, host);
     case 'status':

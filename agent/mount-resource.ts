@@ -7,6 +7,7 @@ import type { Config } from './cli.ts';
 import { pickCloneEnvironment } from './clone/clone-job.ts';
 import type { CloneJob, CloneOutcome, CloneProgress } from './clone/clone-job.ts';
 import { cloneInProcess } from './clone/clone-process.ts';
+import type { SpareProcess } from './clone/spare-process.ts';
 import { withRetry } from './clone/retry.ts';
 import { TRANSPORT_LIMITS } from './clone/transport-limits.ts';
 import { toAgentError } from './errors.ts';
@@ -29,6 +30,7 @@ export interface MountContext {
   readonly log: Log;
   /** Bounds the clones at once; a mount that waits for its next attempt holds no slot. */
   readonly slots: Slots;
+  readonly spare: SpareProcess;
   /** The token as it is now: a rotation counts for the next attempt. */
   readonly tokenOf: (resource: Resource) => Token;
   readonly signal: AbortSignal;
@@ -100,7 +102,7 @@ async function cloneInto(
   worktree: string,
   context: MountContext,
 ): Promise<CloneOutcome> {
-  const { config, env, status, log, tokenOf, signal } = context;
+  const { config, env, status, log, spare, tokenOf, signal } = context;
   const job: CloneJob = {
     url: resource.url,
     originUrl: resource.url,
@@ -114,7 +116,7 @@ async function cloneInto(
   const onProgress = ({ phase, progress }: CloneProgress): void => {
     status.update(resource.mountPath, { phase, progress });
   };
-  return cloneInProcess(job, { signal, onProgress, log, env });
+  return cloneInProcess(job, { signal, onProgress, log, env, spare });
 }
 
 function credentialAfter({ code }: AgentError): Credential {

@@ -19,18 +19,22 @@ export class MountsUnderWay implements AsyncDisposable {
     this.#onReady = onReady;
   }
 
-  start(resources: readonly Resource[]): void {
-    for (const resource of resources) {
+  /** Resolves when each of them is ready or has failed. */
+  async start(resources: readonly Resource[]): Promise<void> {
+    const started = resources.map((resource) => {
       const work = this.#mount(resource);
       this.#underWay.add(work);
-      void work.finally(() => this.#underWay.delete(work));
-    }
+      return work.finally(() => this.#underWay.delete(work));
+    });
+    await Promise.all(started);
   }
 
   /** Starts the failed ones again: their token, or what was in their way, may have changed. */
   restartFailed(): void {
     const { status, resources } = this.#session;
-    this.start(resources.filter(({ mountPath }) => status.mount(mountPath)?.phase === 'failed'));
+    void this.start(
+      resources.filter(({ mountPath }) => status.mount(mountPath)?.phase === 'failed'),
+    );
   }
 
   /** @throws the reason of the session's signal. */

@@ -6,12 +6,13 @@
 import { constants } from 'node:os';
 import { mkdir, readFile } from 'node:fs/promises';
 import type { Config } from './cli.ts';
+import type { SpareProcess } from './clone/spare-process.ts';
 import { CredentialFiles } from './credentials/credential-files.ts';
 import { commandEnvironment, systemGitConfigPath } from './credentials/environment.ts';
 import { AgentError, errnoOf } from './errors.ts';
 import type { Host } from './host.ts';
 import { Slots } from './lifetime.ts';
-import { Redactor, createLog } from './log.ts';
+import { Redactor, createLog, logDestination } from './log.ts';
 import type { Log, LogLevel } from './log.ts';
 import { compareManifests } from './manifest/compare-manifests.ts';
 import { loadManifest } from './manifest/load-manifest.ts';
@@ -44,11 +45,19 @@ export class Session {
   readonly #redactor: Redactor;
   readonly #credentials: CredentialFiles;
   readonly #slots: Slots;
+  readonly #spare: SpareProcess;
   readonly #ending = new AbortController();
   #manifest: Manifest = { sessionId: null, resources: [], skipped: [] };
   #lastRotation: Promise<void> = Promise.resolve();
 
-  private constructor(config: Config, host: Host, log: Log, redactor: Redactor) {
+  private constructor(
+    config: Config,
+    host: Host,
+    spare: SpareProcess,
+    log: Log,
+    redactor: Redactor,
+  ) {
+    this.#spare = spare;
     this.config = config;
     this.host = host;
     this.log = log;
@@ -72,14 +81,22 @@ export class Session {
   }
 
   /** @throws RUN_DIR_UNUSABLE */
-  static async open(config: Config, host: Host, level: LogLevel): Promise<Session> {
+  static async open(
+    config: Config,
+    host: Host,
+    spare: SpareProcess,
+    level: LogLevel,
+  ): Promise<Session> {
     const redactor = new Redactor();
     const log = createLog(
-      { level: config.logLevel ?? level, destination: await logDestination(config, host) },
+      {
+        level: config.logLevel ?? level,
+        destination: await logDestination(config.logFormat, host),
+      },
       redactor,
     );
     await makeRunDirectory(config.runDir);
-    return new Session(config, host, log, redactor);
+    return new Session(config, host, spare, log, redactor);
   }
 
   /** The token of --status-token-file; undefined without one. @throws STATUS_TOKEN_UNREADABLE */
@@ -148,6 +165,7 @@ export class Session {
       status,
       log,
       slots: this.#slots,
+      spare: this.#spare,
       tokenOf,
       signal,
     });
@@ -206,24 +224,6 @@ export class Session {
     if (found === undefined) throw new TypeError(`no resource for ${mountPath}`);
     return found;
   }
-}
-
-async function logDestination(
-  { logFormat }: Config,
-  { stderr, env }: Host,
-): Promise<{ write: (line: string) => void }> {
-  const write = (line: string): void => void stderr.write(line);
-  if (logFormat === 'json' || (logFormat === null && stderr.isTTY !== true)) return { write };
-  const { prettyFactory } = await import('pino-pretty');
-  const pretty = prettyFactory({
-    colorize: stderr.isTTY === true && (env['NO_COLOR'] ?? '') === '',
-    translateTime: 'SYS:HH:MM:ss',
-  });
-  return {
-    write: (line) => {
-      write(pretty(line));
-    },
-  };
 }
 
 async function makeRunDirectory(path: string): Promise<void> {

@@ -4,19 +4,20 @@
  * outlives the promise.
  *
  * Why a process: measured on two busy cores with repositories of 33,000 to 290,000 objects, the
- * daemon's event loop was late by at most 64 ms (p99 33 ms) beside a process, 75 ms (p99 28 ms)
- * beside a thread, and 492 ms (p99 242 ms) with the clone in the daemon itself. The daemon's memory
- * was as before after a process, and 30 to 35 MB larger after a thread; and a process that runs out
- * of memory takes nobody along. Its price is 4 ms in spawn() and about 0.3 s until its first word.
+ * daemon's event loop was late by 45 to 136 ms at worst (p99 16 to 33 ms) beside a process, 75 ms
+ * (p99 28 ms) beside a thread, and 492 ms (p99 242 ms) with the clone in the daemon itself. The
+ * daemon's memory was as before after a process, and 33 to 36 MB larger after a thread; and a process
+ * that runs out of memory takes nobody along. Its price is 4 ms in spawn() and the time that its code
+ * takes to load, which a spare process hides (spare-process.ts).
  */
-import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import type { Readable } from 'node:stream';
-import { fileURLToPath } from 'node:url';
 import { AgentError, errnoOf } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { CloneJob, CloneOutcome, CloneProgress } from './clone-job.ts';
+import { spawnWorker } from './spare-process.ts';
+import type { SpareProcess, SpawnContext } from './spare-process.ts';
 import { MESSAGE_FD } from './worker-message.ts';
 import type { WorkerMessage } from './worker-message.ts';
 
@@ -24,19 +25,12 @@ import type { WorkerMessage } from './worker-message.ts';
 const KILL_AFTER_MS = 3_000;
 const SHOWN_STDERR_CHARACTERS = 2_000;
 
-/** What Node and its TLS read from the environment by themselves; all else is in the job. */
-const INHERITED = ['NODE_EXTRA_CA_CERTS', 'SSL_CERT_DIR', 'SSL_CERT_FILE', 'TMPDIR', 'TZ'];
-
-export interface CloneProcessContext {
+export interface CloneProcessContext extends SpawnContext {
   readonly signal: AbortSignal;
   readonly onProgress: (progress: CloneProgress) => void;
   readonly log: Log;
-  /** The daemon's environment, of which the process gets a few variables; never a token. */
-  readonly env: Readonly<Record<string, string | undefined>>;
-  /** Who the process runs as, and so who owns the clone; the daemon's own user unless told. */
-  readonly owner?: { readonly uid: number; readonly gid: number };
-  /** The built worker; beside this module unless told. */
-  readonly workerPath?: string;
+  /** Used when it is still there, else a process is started. */
+  readonly spare?: SpareProcess;
 }
 
 /** @throws the clone's AgentError; CLONE_WORKER_DIED; the signal's reason, once the process is gone. */
@@ -70,13 +64,8 @@ export async function cloneInProcess(
   }
 }
 
-async function start({ workerPath, env, owner }: CloneProcessContext): Promise<ChildProcess> {
-  const path = workerPath ?? fileURLToPath(new URL('./worker.js', import.meta.url));
-  const worker = spawn(process.execPath, [path], {
-    stdio: ['pipe', 'ignore', 'pipe', 'pipe'],
-    env: Object.fromEntries(INHERITED.map((name) => [name, env[name]])),
-    ...owner,
-  });
+async function start(context: CloneProcessContext): Promise<ChildProcess> {
+  const worker = context.spare?.take() ?? spawnWorker(context);
   if (worker.pid !== undefined) return worker;
   const [error] = (await once(worker, 'error')) as [unknown];
   const errno = errnoOf(error) ?? 'unknown';

@@ -26,6 +26,9 @@ const input = createInterface({ input: process.stdin });
 input.once('line', (line) => void run(JSON.parse(line) as CloneJob));
 input.once('close', () => process.exit(EXIT.unavailable));
 
+// Loaded while the job is on its way; cloneRepository() meets a failure again, and reports it.
+import('isomorphic-git').catch(() => undefined);
+
 async function run(job: CloneJob): Promise<void> {
   const last = await clone(job);
   messages.end(`${JSON.stringify(last)}\n`, () => process.exit(EXIT.ok));

@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { CloneJob, CloneOutcome } from '../../agent/clone/clone-job.ts';
 import { cloneInProcess } from '../../agent/clone/clone-process.ts';
 import type { CloneProcessContext } from '../../agent/clone/clone-process.ts';
+import { SpareProcess } from '../../agent/clone/spare-process.ts';
 import { AgentError } from '../../agent/errors.ts';
 import { createLog, Redactor } from '../../agent/log.ts';
 import { GitServer } from './git-server.ts';
@@ -80,6 +81,37 @@ function silentHost(): Promise<GitServer> {
 async function asked(server: GitServer): Promise<void> {
   await until(() => server.seen[0]);
 }
+
+describe('SpareProcess', () => {
+  const env = { ...process.env, GH_TOKEN: TOKEN };
+
+  it('is used for the first clone, and leaves the next one to start its own', async () => {
+    makeOrigin(sandbox, 'plain');
+    await using server = await GitServer.start({ root: sandbox.directory });
+    using spare = new SpareProcess({ env, workerPath: WORKER });
+    const waiting = children();
+    // Any other process than the spare one could not be started.
+    const workerPath = '/nonexistent/worker.js';
+    await start(makeJob(`${server.origin}/plain.git`, sandbox.path('ours')), { spare, workerPath });
+    expect(spare.take()).toBeNull();
+    expect(children().length).toBeLessThan(waiting.length);
+    const second = start(makeJob(`${server.origin}/plain.git`, sandbox.path('next')), {
+      spare,
+      workerPath,
+    });
+    expect((await errorOf(second)).code).toBe('CLONE_WORKER_DIED');
+  });
+
+  it('ends when nobody took it, and a dead one is not handed out', async () => {
+    const unused = new SpareProcess({ env, workerPath: WORKER });
+    const [pid = ''] = children().filter((child) => read(child, 'cmdline').includes('worker.js'));
+    expect(read(pid, 'environ')).not.toContain(TOKEN);
+    unused[Symbol.dispose]();
+    await until(() => !children().includes(pid) || undefined);
+    const dead = new SpareProcess({ env, workerPath: '/nonexistent' });
+    await until(() => dead.take() === null || undefined);
+  });
+});
 
 describe('cloneInProcess()', () => {
   it('clones in a process of its own and hands progress and outcome over', async () => {

@@ -1,0 +1,54 @@
+/**
+ * A clone process started ahead of its job: it loads its code (about 0.3 s, most of it isomorphic-git
+ * and undici) while the daemon loads its own and waits for the manifest. Taken once, or ended by
+ * disposing of it; when the daemon dies, the end of its standard input ends it.
+ */
+import { spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+
+export interface SpawnContext {
+  /** The daemon's environment, of which the process gets a few variables; never a token. */
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Who the process runs as, and so who owns the clone; the daemon's own user unless told. */
+  readonly owner?: { readonly uid: number; readonly gid: number };
+  /** The built worker; beside this module unless told. */
+  readonly workerPath?: string;
+}
+
+/** What Node and its TLS read from the environment by themselves; all else is in the job. */
+const INHERITED = ['NODE_EXTRA_CA_CERTS', 'SSL_CERT_DIR', 'SSL_CERT_FILE', 'TMPDIR', 'TZ'];
+
+/** A process that waits for its job. Without a `pid` it could not be started; "error" says why. */
+export function spawnWorker({ workerPath, env, owner }: SpawnContext): ChildProcess {
+  const path = workerPath ?? fileURLToPath(new URL('./worker.js', import.meta.url));
+  return spawn(process.execPath, [path], {
+    stdio: ['pipe', 'ignore', 'pipe', 'pipe'],
+    env: Object.fromEntries(INHERITED.map((name) => [name, env[name]])),
+    ...owner,
+  });
+}
+
+export class SpareProcess implements Disposable {
+  #worker: ChildProcess | null;
+
+  constructor(context: SpawnContext) {
+    this.#worker = spawnWorker(context);
+    // Whoever needs a process finds none here and starts one, and hears then why that fails.
+    this.#worker.on('error', () => {
+      this.#worker = null;
+    });
+  }
+
+  /** The process, once; null when it is taken, ended, or could not be started. */
+  take(): ChildProcess | null {
+    const worker = this.#worker;
+    this.#worker = null;
+    const alive = worker?.pid !== undefined && worker.exitCode === null;
+    return alive && worker.signalCode === null ? worker : null;
+  }
+
+  [Symbol.dispose](): void {
+    this.take()?.kill('SIGKILL');
+  }
+}
