@@ -73,14 +73,14 @@ function refuseUnsupported(config: GitConfig, gitdir: BytePath, worktree: BytePa
   const elsewhere = config.get('core.worktree');
   if (
     elsewhere !== undefined &&
-    normalize(resolveFrom(gitdir, elsewhere)) !== normalize(worktree)
+    resolveFrom(gitdir, elsewhere) !== normalize(worktree)
   ) {
     throw new Doubt(`core.worktree names another directory: ${displayPath(elsewhere)}`);
   }
 }
 
 export function resolveFrom(base: BytePath, path: BytePath): BytePath {
-  return path.startsWith('/') ? path : `${base}/${path}`;
+  return normalize(path.startsWith('/') ? path : `${base}/${path}`);
 }
 
 export function isDirectory(path: BytePath): boolean {

@@ -23,6 +23,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import type { Risk } from '../../agent/work/ledger.ts';
+import { statOrUndefined } from '../../agent/work/repository.ts';
 
 let clock = 1_700_000_000;
 
@@ -86,7 +87,7 @@ export class ScratchRepository {
   }
 
   exists(name: string): boolean {
-    return lstatSync(this.path(name), { throwIfNoEntry: false }) !== undefined;
+    return statOrUndefined(() => lstatSync(this.path(name))) !== undefined;
   }
 
   remove(): void {
@@ -146,9 +147,10 @@ export class ScratchRepository {
     const env = { GIT_INDEX_FILE: index };
     for (const line of marked) {
       const name = line.slice(2);
-      if (line.startsWith('S') && !this.#isReallyThere(name)) continue;
-      const option = line.startsWith('S') ? '--no-skip-worktree' : '--no-assume-unchanged';
-      runGit(this.worktree, ['update-index', option, '--', name], env);
+      if (/^s/i.test(line) && !this.#isReallyThere(name)) continue;
+      for (const option of ['--no-skip-worktree', '--no-assume-unchanged']) {
+        runGit(this.worktree, ['update-index', option, '--', name], env);
+      }
     }
     return env;
   }
@@ -171,6 +173,8 @@ export class ScratchRepository {
   /** In git's own words. */
   async #operation(): Promise<string | null> {
     const words = await this.#ask('status', '--no-ahead-behind', '-uno');
+    // A merge in the middle of a rebase: git speaks of the merge, the ledger of the whole.
+    if (existsSync(this.path('.git/rebase-merge'))) return 'rebase';
     if (/rebase in progress|currently (rebasing|editing)/.test(words)) return 'rebase';
     if (/still merging|fix conflicts and run "git commit"/.test(words)) {
       // A stash that did not apply leaves conflicts too, and no merge.

@@ -11,6 +11,8 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { errnoOf } from '../../agent/errors.ts';
+import { statOrUndefined } from '../../agent/work/repository.ts';
 import { runGit } from './scratch-repository.ts';
 import type { ScratchRepository } from './scratch-repository.ts';
 
@@ -31,8 +33,13 @@ function tracked(pick: number): string {
   return TRACKED[pick % TRACKED.length] ?? 'file0.txt';
 }
 
+/** undefined when there is nothing, or when a file stands in the way. */
+function look(path: string) {
+  return statOrUndefined(() => lstatSync(path));
+}
+
 function isFile(repository: ScratchRepository, name: string): boolean {
-  return lstatSync(repository.path(name), { throwIfNoEntry: false })?.isFile() ?? false;
+  return look(repository.path(name))?.isFile() ?? false;
 }
 
 function commitAll(repository: ScratchRepository, message: string): void {
@@ -57,10 +64,10 @@ function touch(path: string, seconds: number): void {
 function write(repository: ScratchRepository, name: string, content: string | Buffer): void {
   // Where a step before left a file instead of a directory, or the reverse, this one does nothing.
   for (let at = name.indexOf('/'); at > 0; at = name.indexOf('/', at + 1)) {
-    const stats = lstatSync(repository.path(name.slice(0, at)), { throwIfNoEntry: false });
+    const stats = look(repository.path(name.slice(0, at)));
     if (stats !== undefined && !stats.isDirectory()) return;
   }
-  const stats = lstatSync(repository.path(name), { throwIfNoEntry: false });
+  const stats = look(repository.path(name));
   if (stats !== undefined && !stats.isFile()) return;
   repository.write(name, content);
 }
@@ -350,18 +357,17 @@ export const STEPS: Readonly<Record<string, Step>> = {
     r.tryGit('update-index', '--skip-worktree', tracked(pick));
     if (isFile(r, tracked(pick))) unlinkSync(r.path(tracked(pick)));
   },
+  // Attributes that stay when branches change: where they come and go, the same bytes are clean or
+  // not, and git notices that only once a second has passed since it wrote its index.
   'line ends converted': (r, pick) => {
     if (!isFile(r, 'file0.txt')) return;
-    if (pick % 2 === 0) r.tryGit('config', 'core.autocrlf', pick % 4 === 0 ? 'true' : 'input');
-    else write(r, '.gitattributes', '*.txt text=auto eol=crlf\n');
+    r.write('.git/info/attributes', '*.txt text=auto eol=crlf\n');
     unlinkSync(r.path('file0.txt'));
     r.tryGit('checkout', '-q', '--', 'file0.txt');
     touch(r.path('file0.txt'), 1_500_000_000 + pick);
   },
   'line ends changed by an editor': (r) => {
-    // Not crlf.txt, whose blob is not normalised: whether git lists such a file depends on whether
-    // it has to look inside, and it looks at all that is as old as the index to the second.
-    write(r, '.gitattributes', 'file*.txt text\n');
+    r.write('.git/info/attributes', '*.txt text=auto eol=crlf\n');
     write(r, 'file1.txt', ' 1\r\nline\r\nline\r\n');
   },
   'filemode not trusted': (r) => {
@@ -389,3 +395,33 @@ export const STEPS: Readonly<Record<string, Step>> = {
     mkdirSync(r.path('hollow/inner'), { recursive: true });
   },
 };
+
+/** Steps for a clone as it came; after others git's answer depends on how much time has passed. */
+export const FIRST_STEPS: Readonly<Record<string, Step>> = {
+  'core.autocrlf': (r, pick) => {
+    r.git('config', 'core.autocrlf', pick === 0 ? 'true' : 'input');
+    unlinkSync(r.path('file0.txt'));
+    r.git('checkout', '-q', '--', 'file0.txt');
+    touch(r.path('file0.txt'), 1_500_000_000 + pick);
+  },
+  'a .gitattributes file': (r, pick) => {
+    r.write('src/.gitattributes', pick === 0 ? 'file*.txt text\n' : '*.txt text eol=crlf\n');
+    r.write('src/file1.txt', 'src/ 1\r\nline\r\nline\r\n');
+    r.write('src/deep/er/file1.txt', 'src/deep/er/ 1\nline\nline\n');
+  },
+  'a file with CRLF in its blob that should have none': (r) => {
+    r.write('.gitattributes', '*.txt text\n');
+    touch(r.path('crlf.txt'), 1_500_000_000);
+  },
+};
+
+/** Files that an earlier step put in the way end a step early; what it did by then is a state too. */
+const IN_THE_WAY = new Set(['ENOTDIR', 'EISDIR', 'EEXIST', 'ENOENT', 'ENOTEMPTY', 'ELOOP']);
+
+export function takeStep(repository: ScratchRepository, name: string, pick: number): void {
+  try {
+    STEPS[name]?.(repository, pick);
+  } catch (error) {
+    if (!IN_THE_WAY.has(errnoOf(error) ?? '')) throw error;
+  }
+}
