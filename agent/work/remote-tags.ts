@@ -16,15 +16,21 @@ export type RemoteTags = ReadonlyMap<string, string>;
 /** Seconds since the epoch at which `git clone` made this repository, from HEAD's first reflog line. */
 const CLONED_AT = /^\S+ \S+ .*> (\d+) [+-]\d{4}\tclone: from /;
 
+/**
+ * packed-refs and HEAD's reflog are written one after the other; the reflog's time lacks its
+ * fraction. Nobody commits, tags, leaves the branch and packs refs in a shorter time than this.
+ */
+const CLONE_TAKES_MS = 3_000;
+
 /** Tags of a repository that somebody cloned with git itself, as long as nobody packed refs since. */
 export function readClonedTags(repository: Repository): RemoteTags {
   const { gitdir, commondir } = repository;
   const tags = new Map<string, string>();
   const packed = statOrUndefined(() => lstatSync(fsPath(`${commondir}/packed-refs`)));
   const clonedAt = CLONED_AT.exec(readBytesAsText(`${gitdir}/logs/HEAD`) ?? '')?.[1];
-  // The clone writes packed-refs and then HEAD; whoever packs refs later writes the file anew.
+  // Whoever packs refs later writes the file anew, and then it proves nothing.
   if (packed === undefined || clonedAt === undefined) return tags;
-  if (packed.mtimeMs >= (Number(clonedAt) + 1) * 1000) return tags;
+  if (packed.mtimeMs >= Number(clonedAt) * 1000 + CLONE_TAKES_MS) return tags;
   for (const [name, oid] of readPackedRefs(commondir)) {
     if (name.startsWith('refs/tags/')) tags.set(name, oid);
   }

@@ -71,10 +71,7 @@ function refuseUnsupported(config: GitConfig, gitdir: BytePath, worktree: BytePa
     throw new Doubt(`the objects are named by ${format}, which is not read here`);
   }
   const elsewhere = config.get('core.worktree');
-  if (
-    elsewhere !== undefined &&
-    resolveFrom(gitdir, elsewhere) !== normalize(worktree)
-  ) {
+  if (elsewhere !== undefined && resolveFrom(gitdir, elsewhere) !== normalize(worktree)) {
     throw new Doubt(`core.worktree names another directory: ${displayPath(elsewhere)}`);
   }
 }

@@ -1,4 +1,4 @@
-import { rmSync } from 'node:fs';
+import { rmSync, utimesSync } from 'node:fs';
 import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { takeLedger } from '../../agent/work/ledger.ts';
@@ -53,6 +53,22 @@ test('a fresh clone with a release tag on a deleted branch has nothing at risk',
     ref: 'refs/heads/main',
     oid: repository.git('rev-parse', 'HEAD').trim(),
   });
+});
+
+test('tags that came with a clone are told from own ones by what the clone left, until refs are packed', async () => {
+  const repository = fresh();
+  const { worktree } = repository;
+  const unpushed = async () => (await takeLedger({ worktree })).risk?.unpushed_commits ?? 0;
+  expect(await unpushed()).toBe(0);
+  repository.git('commit', '-q', '--allow-empty', '-m', 'mine');
+  repository.git('tag', 'mine');
+  repository.git('reset', '-q', '--hard', 'origin/main');
+  expect(await unpushed()).toBe(1);
+  // Ten seconds on, as far as files tell: nothing tells the two tags apart now.
+  repository.git('pack-refs', '--all');
+  const later = Date.now() / 1000 + 10;
+  utimesSync(repository.path('.git/packed-refs'), later, later);
+  expect(await unpushed()).toBe(2);
 });
 
 describe('the ledger says what git says after', () => {
