@@ -23,6 +23,13 @@ const SIGNALS: readonly NodeJS.Signals[] = [
   'SIGWINCH',
 ];
 
+/** The platform sends SIGKILL after 10 s: whatever still hangs then must not cost the exit code. */
+const END_WITHIN_MS = 9500;
+
+function endInTime(): void {
+  setTimeout(() => process.exit(128 + constants.signals.SIGTERM), END_WITHIN_MS).unref();
+}
+
 const host: Host = {
   env: process.env,
   stdin: process.stdin,
@@ -32,7 +39,9 @@ const host: Host = {
   uid: process.getuid?.() ?? 0,
   onSignal(listener) {
     for (const signal of SIGNALS) process.on(signal, listener);
+    process.once('SIGTERM', endInTime);
     return () => {
+      process.off('SIGTERM', endInTime);
       for (const signal of SIGNALS) process.off(signal, listener);
     };
   },
