@@ -13,6 +13,12 @@ export interface Output {
   write(text: string): unknown;
 }
 
+/** A user and group of the system, by number. */
+export interface Owner {
+  readonly uid: number;
+  readonly gid: number;
+}
+
 export interface Host {
   readonly env: Environment;
   readonly stdin: Readable;

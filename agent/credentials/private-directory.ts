@@ -9,11 +9,9 @@ import type { FileHandle } from 'node:fs/promises';
 import { mkdir, open, readFile, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AgentError, errnoOf } from '../errors.ts';
+import type { Owner } from '../host.ts';
 
-export interface Owner {
-  readonly uid: number;
-  readonly gid: number;
-}
+export type { Owner };
 
 const TEMPORARY = '.new-';
 

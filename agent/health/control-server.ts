@@ -12,11 +12,9 @@ import { jsonAnswer, refusal } from './answer.ts';
 import type { Answer, Redact } from './answer.ts';
 import { controlPath } from './control-path.ts';
 import { HTTP_LIMITS, HttpListener } from './http-listener.ts';
+import type { Owner } from '../host.ts';
 
-export interface Owner {
-  readonly uid: number;
-  readonly gid: number;
-}
+export type { Owner };
 
 export interface ControlContext {
   readonly runDir: string;

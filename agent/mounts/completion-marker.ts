@@ -8,14 +8,11 @@ import { join } from 'node:path';
 import type { Resource } from '../resource.ts';
 import type { Head } from '../status.ts';
 import { readJsonObject } from './json-file.ts';
+import type { Owner } from '../host.ts';
+
+export type { Owner };
 
 export type MountIdentity = Pick<Resource, 'url' | 'mountPath'>;
-
-/** Who owns the clones, where that is not the user that runs the daemon. */
-export interface Owner {
-  readonly uid: number;
-  readonly gid: number;
-}
 
 export interface Completion {
   readonly head: Head;

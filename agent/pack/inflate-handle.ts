@@ -128,6 +128,7 @@ export function handleWorks(): boolean {
 
 function hasShape(): boolean {
   const stream = zlib.createInflate();
+  // Private API: whether it is there is what is asked here.
   const { _handle: handle, _writeState: state } = stream as unknown as Partial<InflateInternals>;
   const present =
     typeof handle?.reset === 'function' &&

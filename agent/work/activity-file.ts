@@ -9,11 +9,9 @@ import type { FSWatcher } from 'node:fs';
 import { join } from 'node:path';
 import { isSystemError } from './doubt.ts';
 import type { Log } from '../log.ts';
+import type { Owner } from '../host.ts';
 
-export interface Owner {
-  readonly uid: number;
-  readonly gid: number;
-}
+export type { Owner };
 
 export interface ActivityFileContext {
   readonly runDir: string;
