@@ -37,13 +37,14 @@ export async function run(config: Config, host: Host, spare: SpareProcess): Prom
 async function serve(session: Session, spare: SpareProcess): Promise<number> {
   const { config, host, status, log, redact } = session;
   const { runDir, listen } = config;
+  const owner = host.owner ?? undefined;
   using signals = new SignalRouter(session);
 
   // The platform's probes are answered from here on, while everything else is still to come.
   using metrics = createMetrics({ status, version: VERSION, nodeVersion: host.nodeVersion });
   const statusToken = await session.readStatusToken();
   await using health = await serveHealth({ listen, status, statusToken, metrics, redact, log });
-  await using _statusFile = await StatusFile.open({ runDir, status, redact, log });
+  await using _statusFile = await StatusFile.open({ runDir, status, redact, log, owner });
   log.info({ version: VERSION, listen: health.addresses }, 'serving');
 
   await session.begin();
@@ -64,6 +65,7 @@ async function serve(session: Session, spare: SpareProcess): Promise<number> {
     },
     redact,
     log,
+    owner,
   });
   using _manifestWatch = watchForRotation(session, rotate);
 

@@ -28,6 +28,8 @@ export interface Config {
   readonly statusTokenFile: string | null;
   /** Clones at once. */
   readonly jobs: number;
+  /** USER[:GROUP]; null: whoever runs this. */
+  readonly owner: string | null;
   readonly wait: WaitFor;
   readonly reclaimAfterMs: number;
   /** Times before the reclaim at which to warn, longest first. */
@@ -146,6 +148,7 @@ function configFrom(parsed: Readonly<Record<string, unknown>>, name: CommandName
     listen: (value('listen') as string[]).map(parseListen),
     statusTokenFile: (value('status-token-file') ?? null) as string | null,
     jobs: parseJobs(value('jobs') as number),
+    owner: (value('owner') ?? null) as string | null,
     wait: value('wait') as WaitFor,
     reclaimAfterMs: parseDuration('--reclaim-after', value('reclaim-after') as string),
     warnBeforeMs: (value('warn-before') as string)

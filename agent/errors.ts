@@ -191,6 +191,10 @@ export const ERROR_TABLE = {
     EXIT.permission,
     'Give --status-token-file a readable file with one token of at least 16 characters.',
   ),
+  OWNER_NOT_PERMITTED: fatal(
+    EXIT.permission,
+    'Run mount-agent as root, which can give files away, or as the owner itself without --owner.',
+  ),
   COMMAND_NOT_FOUND: fatal(127, 'Check the command after "--" and PATH.'),
   COMMAND_NOT_EXECUTABLE: fatal(126, 'Make the command after "--" executable.'),
 } as const satisfies Record<string, ErrorKind>;

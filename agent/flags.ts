@@ -35,6 +35,10 @@ export const FLAGS = {
     describe: 'Health endpoint, host:port; port 0 picks one; repeatable',
   },
   jobs: { type: 'number', default: 4, describe: 'Clones at once' },
+  owner: {
+    type: 'string',
+    describe: 'Who owns the clones, USER[:GROUP]; whoever runs this unless told',
+  },
   wait: {
     choices: ['all', 'any', 'none'],
     default: 'all',
@@ -83,7 +87,13 @@ const MANIFEST_FLAGS: readonly Flag[] = [
   'run-dir',
   'allow-http',
 ];
-const MOUNT_FLAGS: readonly Flag[] = [...MANIFEST_FLAGS, 'jobs', 'retry-for', ...LOG_FLAGS];
+const MOUNT_FLAGS: readonly Flag[] = [
+  ...MANIFEST_FLAGS,
+  'jobs',
+  'owner',
+  'retry-for',
+  ...LOG_FLAGS,
+];
 
 export const COMMANDS: Readonly<
   Record<CommandName, { describe: string; usage: string; flags: readonly Flag[] }>

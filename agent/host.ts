@@ -27,6 +27,8 @@ export interface Host {
   /** `v20.19.0` */
   readonly nodeVersion: string;
   readonly uid: number;
+  /** Who shall own the clones and the files in the run directory; null: the process's own user. */
+  readonly owner: Owner | null;
   /** Hears every signal that the process gets from now on. @returns a function that ends that. */
   onSignal(listener: (signal: NodeJS.Signals) => void): () => void;
 }

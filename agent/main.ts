@@ -11,6 +11,7 @@ import { SpareProcess } from './clone/spare-process.ts';
 import { EXIT, toAgentError } from './errors.ts';
 import type { CommandName } from './flags.ts';
 import type { Host } from './host.ts';
+import { findOwner } from './owner.ts';
 
 /** SIGHUP: read the manifest again. The others end the daemon or go on to its command. */
 const SIGNALS: readonly NodeJS.Signals[] = [
@@ -37,6 +38,7 @@ const host: Host = {
   stderr: process.stderr,
   nodeVersion: process.version,
   uid: process.getuid?.() ?? 0,
+  owner: null,
   onSignal(listener) {
     for (const signal of SIGNALS) process.on(signal, listener);
     process.once('SIGTERM', endInTime);
@@ -47,16 +49,22 @@ const host: Host = {
   },
 };
 
+function withOwner({ owner }: Config): Host {
+  return owner === null ? host : { ...host, owner: findOwner(owner, host.uid) };
+}
+
 async function dispatch(name: CommandName, config: Config): Promise<number> {
   switch (name) {
     case 'run': {
       // First of all: it loads its code while this process loads its own.
-      const spare = new SpareProcess(host);
-      return (await import('./boot.ts')).run(config, host, spare);
+      const owning = withOwner(config);
+      const spare = new SpareProcess(owning);
+      return (await import('./boot.ts')).run(config, owning, spare);
     }
     case 'mount': {
-      const spare = new SpareProcess(host);
-      return (await import('./mount-once.ts')).mountOnce(config, host, spare);
+      const owning = withOwner(config);
+      const spare = new SpareProcess(owning);
+      return (await import('./mount-once.ts')).mountOnce(config, owning, spare);
     }
     case 'check':
       return (await import('./commands.ts')).check(config, host);

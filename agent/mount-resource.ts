@@ -12,7 +12,7 @@ import { withRetry } from './clone/retry.ts';
 import { TRANSPORT_LIMITS } from './clone/transport-limits.ts';
 import { toAgentError } from './errors.ts';
 import type { AgentError } from './errors.ts';
-import type { Environment } from './host.ts';
+import type { Environment, Owner } from './host.ts';
 import { reasonOf } from './lifetime.ts';
 import type { Slots } from './lifetime.ts';
 import type { Log } from './log.ts';
@@ -26,6 +26,7 @@ import type { Token } from './token.ts';
 export interface MountContext {
   readonly config: Config;
   readonly env: Environment;
+  readonly owner: Owner | null;
   readonly status: StatusTable;
   readonly log: Log;
   /** Bounds the clones at once; a mount that waits for its next attempt holds no slot. */
@@ -81,7 +82,7 @@ async function attemptMount(
   const { status, log, slots, signal } = context;
   const { mountPath, url } = resource;
   using _slot = await slots.take(signal);
-  const prepared = await prepareMount(resource, { owner: null });
+  const prepared = await prepareMount(resource, { owner: context.owner });
   if (prepared.state === 'adopted') {
     status.update(mountPath, { head: prepared.head });
     log.info({ head: prepared.head }, 'complete clone adopted');
@@ -102,7 +103,7 @@ async function cloneInto(
   worktree: string,
   context: MountContext,
 ): Promise<CloneOutcome> {
-  const { config, env, status, log, spare, tokenOf, signal } = context;
+  const { config, env, owner, status, log, spare, tokenOf, signal } = context;
   const job: CloneJob = {
     url: resource.url,
     originUrl: resource.url,
@@ -116,7 +117,7 @@ async function cloneInto(
   const onProgress = ({ phase, progress }: CloneProgress): void => {
     status.update(resource.mountPath, { phase, progress });
   };
-  return cloneInProcess(job, { signal, onProgress, log, env, spare });
+  return cloneInProcess(job, { signal, onProgress, log, env, owner, spare });
 }
 
 function credentialAfter({ code }: AgentError): Credential {

@@ -71,7 +71,7 @@ export class Session {
     this.#slots = new Slots(config.jobs);
     this.#credentials = new CredentialFiles({
       runDirectory: config.runDir,
-      owner: null,
+      owner: host.owner,
       readerUid: host.uid,
       systemGitConfig: systemGitConfigPath(host.env, config.runDir),
       onToken: (token) => {
@@ -158,10 +158,11 @@ export class Session {
   mount(resource: Resource): Promise<boolean> {
     const { config, status, log, signal } = this;
     const tokenOf = (one: Resource): Token => this.#current(one).token;
-    const env = this.host.env;
+    const { env, owner } = this.host;
     return mountResource(resource, {
       config,
       env,
+      owner,
       status,
       log,
       slots: this.#slots,

@@ -16,12 +16,13 @@ export class WorkAtRisk implements AsyncDisposable {
   readonly #ending = new AbortController();
 
   constructor(session: Session) {
-    const { config, status, log } = session;
+    const { config, host, status, log } = session;
     this.#session = session;
     this.#warnings = new Warnings({
       status,
       log,
       runDir: config.runDir,
+      owner: host.owner ?? undefined,
       reclaimAfterMs: config.reclaimAfterMs,
       warnBeforeMs: config.warnBeforeMs,
     });

@@ -6,12 +6,13 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import type { Owner } from '../host.ts';
 
 export interface SpawnContext {
   /** The daemon's environment, of which the process gets a few variables; never a token. */
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Who the process runs as, and so who owns the clone; the daemon's own user unless told. */
-  readonly owner?: { readonly uid: number; readonly gid: number };
+  readonly owner?: Owner | null;
   /** The built worker; beside this module unless told. */
   readonly workerPath?: string;
 }

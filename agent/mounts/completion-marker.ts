@@ -3,7 +3,7 @@
  * with it is whole. It says of which url and for which mount path; its reader trusts no more than
  * that, because the clone's user can write it.
  */
-import { chown, open } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Resource } from '../resource.ts';
 import type { Head } from '../status.ts';
@@ -39,7 +39,8 @@ export async function writeMarker(
   };
   await file.writeFile(`${JSON.stringify(marker, null, 2)}\n`);
   await file.sync();
-  if (owner !== null) await chown(path, owner.uid, owner.gid);
+  // Not by path: the clone's owner, who is not to gain by this, may have put a link there by now.
+  if (owner !== null) await file.chown(owner.uid, owner.gid);
 }
 
 /** What a marker says, or null when there is none that could be ours. */

@@ -3,7 +3,7 @@
  * directory, or a complete clone of ours; a MountError for everything else. Links are never
  * followed: the path must be its own real path, component by component.
  */
-import { chmod, chown, lstat, mkdir, opendir } from 'node:fs/promises';
+import { chmod, lchown, lstat, mkdir, opendir } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { MountError, errnoOf } from '../errors.ts';
 import type { ErrorCode } from '../errors.ts';
@@ -64,7 +64,10 @@ export async function findMissingParents(mountPath: string): Promise<string[]> {
   return missing;
 }
 
-/** Creates the missing parents, 0755 whatever the umask, for the owner. */
+/**
+ * Creates the missing parents, 0755 whatever the umask, for the owner: given away from the lowest
+ * up, so that nobody can put a link above one that is still to be given.
+ */
 export async function createParents(mountPath: string, context: MountContext): Promise<string[]> {
   const created: string[] = [];
   for (const parent of await findMissingParents(mountPath)) {
@@ -78,11 +81,22 @@ export async function createParents(mountPath: string, context: MountContext): P
       }
       created.push(parent);
       await chmod(parent, 0o755);
-      const { owner } = context;
-      if (owner !== null) await chown(parent, owner.uid, owner.gid);
     });
   }
+  if (context.owner !== null) await giveAway(created.toReversed(), context.owner, mountPath);
   return created;
+}
+
+async function giveAway(
+  directories: readonly string[],
+  { uid, gid }: Owner,
+  mountPath: string,
+): Promise<void> {
+  for (const directory of directories) {
+    await withMountErrors(mountPath, `give ${directory} to its owner`, () =>
+      lchown(directory, uid, gid),
+    );
+  }
 }
 
 function parentsFromTop(mountPath: string): string[] {
