@@ -2,20 +2,16 @@
  * gitattributes(5) of a path, as far as they change what a file's content is to Git: text, eol,
  * crlf, ident, filter, working-tree-encoding. Read from the worktree when a file asks for them.
  */
+import { BUILT_IN_MACROS, parseAttributes } from '../checkout/attribute-lines.ts';
+import type { Assignment } from '../checkout/attribute-lines.ts';
+import { compilePattern } from '../checkout/path-pattern.ts';
+import type { PathPattern } from '../checkout/path-pattern.ts';
 import type { BytePath } from './byte-path.ts';
-import { compilePattern } from './ignore-pattern.ts';
-import type { PathPattern } from './ignore-pattern.ts';
 import { readBytesAsText } from './read-file.ts';
 import type { Repository } from './repository.ts';
 
 /** true: set; false: unset (`-text`); a string: a value. Unspecified ones are absent. */
 export type Attributes = ReadonlyMap<string, string | boolean>;
-
-interface Assignment {
-  readonly name: string;
-  /** null: back to unspecified (`!text`). */
-  readonly value: string | boolean | null;
-}
 
 interface AttributeLine {
   readonly pattern: PathPattern;
@@ -28,15 +24,11 @@ interface AttributeFile {
   readonly lines: readonly AttributeLine[];
 }
 
-const MACRO = /^\[attr\](\S+)\s*(.*)$/;
-/** A pattern in C quotes, or without blanks; then its attributes. */
-const LINE = /^(?:"((?:[^"\\]|\\.)*)"|(\S+))\s+(.*)$/;
+const BYTE_ORDER_MARK = /^\xef\xbb\xbf/;
 
 export class AttributeReader {
   readonly #repository: Repository;
-  readonly #macros = new Map<string, readonly Assignment[]>([
-    ['binary', ['-diff', '-merge', '-text'].map(parseAssignment)],
-  ]);
+  readonly #macros = new Map(BUILT_IN_MACROS);
   readonly #files = new Map<BytePath, AttributeFile>();
   readonly #strongest: AttributeFile;
   readonly #weakest: AttributeFile | undefined;
@@ -69,13 +61,13 @@ export class AttributeReader {
   /** The first assignment of a name stays; a macro that is set brings its own along. */
   #assign(
     found: Map<string, string | boolean | null>,
-    { name, value }: Assignment,
+    { name, state }: Assignment,
     depth: number,
   ): void {
     if (found.has(name)) return;
-    found.set(name, value);
-    if (value !== true || depth > 10) return;
-    for (const inner of this.#macros.get(name) ?? []) this.#assign(found, inner, depth + 1);
+    found.set(name, state);
+    if (state !== true || depth > 10) return;
+    for (const inner of this.#macros.get(name)?.toReversed() ?? []) this.#assign(found, inner, depth + 1);
   }
 
   /** Strongest first. */
@@ -97,35 +89,11 @@ export class AttributeReader {
 
   #readFile(place: BytePath, baseLength: number): AttributeFile {
     const lines: AttributeLine[] = [];
-    const text = readBytesAsText(place, { noFollow: true }) ?? '';
-    for (const raw of text.replace(/^\xef\xbb\xbf/, '').split('\n')) {
-      const source = raw.trim();
-      if (source === '' || source.startsWith('#')) continue;
-      const [, macro, definition = ''] = MACRO.exec(source) ?? [];
-      if (macro !== undefined) {
-        this.#macros.set(macro, parseAssignments(definition));
-        continue;
-      }
-      const [, quoted, plain, assignments] = LINE.exec(source) ?? [];
-      const pattern = quoted?.replace(/\\(.)/g, '$1') ?? plain;
-      if (pattern === undefined || assignments === undefined) continue;
-      lines.push({
-        pattern: compilePattern(pattern),
-        assignments: parseAssignments(assignments),
-      });
+    const text = (readBytesAsText(place, { noFollow: true }) ?? '').replace(BYTE_ORDER_MARK, '');
+    for (const { kind, subject, assignments } of parseAttributes(Buffer.from(text, 'latin1'))) {
+      if (kind === 'pattern') lines.push({ pattern: compilePattern(subject), assignments });
+      else if (baseLength === 0) this.#macros.set(subject, assignments);
     }
     return { baseLength, lines: lines.reverse() };
   }
-}
-
-function parseAssignments(text: string): Assignment[] {
-  return text.split(/\s+/).filter(Boolean).map(parseAssignment);
-}
-
-function parseAssignment(word: string): Assignment {
-  if (word.startsWith('-')) return { name: word.slice(1), value: false };
-  if (word.startsWith('!')) return { name: word.slice(1), value: null };
-  const equals = word.indexOf('=');
-  if (equals === -1) return { name: word, value: true };
-  return { name: word.slice(0, equals), value: word.slice(equals + 1) };
 }

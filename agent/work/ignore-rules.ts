@@ -3,9 +3,9 @@
  * first, then `info/exclude`, then `core.excludesFile`; in each the last match decides. What lies
  * below an ignored directory is never asked about, because the walk does not enter it.
  */
+import type { PathPattern } from '../checkout/path-pattern.ts';
 import type { BytePath } from './byte-path.ts';
 import { parseIgnoreFile } from './ignore-pattern.ts';
-import type { PathPattern } from './ignore-pattern.ts';
 import { readBytesAsText } from './read-file.ts';
 import type { Repository } from './repository.ts';
 

@@ -6,7 +6,7 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { parseIgnoreFile } from '../../agent/work/ignore-pattern.ts';
 import { isIgnored } from '../../agent/work/ignore-rules.ts';
-import { compileWildmatch } from '../../agent/work/wildmatch.ts';
+import { compileWildmatch } from '../../agent/checkout/wildmatch.ts';
 import { runGit } from './scratch-repository.ts';
 
 const RUNS = Number(process.env['IGNORE_RUNS'] ?? '150');
