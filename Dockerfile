@@ -7,9 +7,10 @@ FROM ${BASE} AS build
 WORKDIR /build
 COPY package.json package-lock.json ./
 RUN npm ci --no-audit --no-fund
-COPY tsconfig.json tsconfig.build.json ./
+COPY tsconfig.json ./
+COPY build ./build
 COPY agent ./agent
-RUN npm run build && npm prune --omit=dev --no-audit --no-fund
+RUN npm run build
 
 FROM ${BASE} AS runtime
 RUN apt-get update \
@@ -17,7 +18,6 @@ RUN apt-get update \
   && rm -rf /var/lib/apt/lists/*
 
 COPY --from=build /build/package.json /opt/mount-agent/package.json
-COPY --from=build /build/node_modules /opt/mount-agent/node_modules
 COPY --from=build /build/dist /opt/mount-agent/dist
 COPY LICENSE /opt/mount-agent/LICENSE
 

@@ -1,4 +1,3 @@
-#!/usr/bin/env node
 /**
  * argv, environment and signals in, exit code out: the only file that touches process.env,
  * process.on and process.exit. What to do with them stands in boot.ts and commands.ts, which are
@@ -90,12 +89,16 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   process.exit(128 + constants.signals.SIGPIPE);
 });
 
-try {
-  process.exitCode = await main();
-} catch (error) {
-  const { message, remedy, code, exit } = toAgentError(error);
-  process.stderr.write(`mount-agent: ${message}\n  ${remedy} (${code})\n`);
-  process.exitCode = exit;
+async function end(): Promise<never> {
+  try {
+    process.exitCode = await main();
+  } catch (error) {
+    const { message, remedy, code, exit } = toAgentError(error);
+    process.stderr.write(`mount-agent: ${message}\n  ${remedy} (${code})\n`);
+    process.exitCode = exit;
+  }
+  // Nothing that a library left open (a keep-alive socket, a timer) may hold up the end.
+  process.exit();
 }
-// Nothing that a library left open (a keep-alive socket, a timer) may hold up the end.
-process.exit();
+
+void end();

@@ -11,7 +11,7 @@ const LONGER: Readonly<Record<string, string>> = {
 };
 const PROCESS_OWNERS = ['agent/main.ts', 'agent/clone/worker.ts'];
 
-const FLOOR = 'errors host lifetime log resource status token version'.split(' ');
+const FLOOR = 'errors host lifetime log own-files resource status token version'.split(' ');
 const FORMATS = ['pack', 'checkout'];
 const STEPS = 'manifest mounts clone credentials work rescue health entrypoint terminal'.split(' ');
 

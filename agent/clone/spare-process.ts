@@ -5,25 +5,28 @@
  */
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
 import type { Owner } from '../host.ts';
+import { builtFile } from '../own-files.ts';
 
 export interface SpawnContext {
   /** The daemon's environment, of which the process gets a few variables; never a token. */
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Who the process runs as, and so who owns the clone; the daemon's own user unless told. */
   readonly owner?: Owner | null;
-  /** The built worker; beside this module unless told. */
+  /** The built worker; the one in dist/ unless told. */
   readonly workerPath?: string;
 }
 
 /** What Node and its TLS read from the environment by themselves; all else is in the job. */
 const INHERITED = ['NODE_EXTRA_CA_CERTS', 'SSL_CERT_DIR', 'SSL_CERT_FILE', 'TMPDIR', 'TZ'];
 
+/** V8's flags for the process; its code cache is made under the same ones, else V8 refuses it. */
+export const WORKER_FLAGS: readonly string[] = [];
+
 /** A process that waits for its job. Without a `pid` it could not be started; "error" says why. */
 export function spawnWorker({ workerPath, env, owner }: SpawnContext): ChildProcess {
-  const path = workerPath ?? fileURLToPath(new URL('./worker.js', import.meta.url));
-  return spawn(process.execPath, [path], {
+  const path = workerPath ?? builtFile('clone-worker.js');
+  return spawn(process.execPath, [...WORKER_FLAGS, path], {
     stdio: ['pipe', 'ignore', 'pipe', 'pipe'],
     env: Object.fromEntries(INHERITED.map((name) => [name, env[name]])),
     ...owner,

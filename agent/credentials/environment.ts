@@ -3,14 +3,14 @@
  * `env` that gives the same to a shell that sources it. GH_TOKEN is the only secret in either.
  */
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { ownFile } from '../own-files.ts';
 import type { Resource } from '../resource.ts';
 import type { Token } from '../token.ts';
 import { usesGhToken } from './gh-config.ts';
 import { shellQuote } from './shell-quote.ts';
 
 /** Holds the launcher `gh` and nothing else. Part of the package: a run directory may be noexec. */
-export const LAUNCHER_DIRECTORY = fileURLToPath(new URL('./bin', import.meta.url));
+export const LAUNCHER_DIRECTORY = ownFile('credentials/bin');
 export const SYSTEM_GIT_CONFIG = '/etc/gitconfig';
 /** What a shell searches when there is no PATH at all. */
 const FALLBACK_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';

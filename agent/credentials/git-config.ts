@@ -3,12 +3,12 @@
  * gitcredentials(7)). No token stands in them: only the path of the file that has it. Every helper
  * is bound to one scheme and host, and drops what was configured for that host before it.
  */
-import { fileURLToPath } from 'node:url';
+import { ownFile } from '../own-files.ts';
 import { originOf } from './session-mount.ts';
 import type { SessionMount } from './session-mount.ts';
 import { shellQuote } from './shell-quote.ts';
 
-const HELPER = fileURLToPath(new URL('./credential-helper.sh', import.meta.url));
+const HELPER = ownFile('credentials/credential-helper.sh');
 
 /** A configuration value or subsection in double quotes. */
 export function configQuote(value: string): string {

@@ -5,6 +5,7 @@
 import { Worker } from 'node:worker_threads';
 import { AgentError, type SerialisedError } from '../errors.ts';
 import { reasonOf } from '../lifetime.ts';
+import { builtFile } from '../own-files.ts';
 import { resolvedCount, stopJob, type ResolveJob } from './resolve-job.ts';
 
 /** A thread's only message: its share is done, or this is why not. */
@@ -13,11 +14,6 @@ export interface ThreadReply {
 }
 
 const PROGRESS_INTERVAL_MS = 100;
-
-// Run from its TypeScript source (the tests), it takes the built thread: Node 20 loads no .ts.
-const WORKER_URL = import.meta.url.endsWith('.ts')
-  ? new URL('../../dist/pack/resolve-worker.js', import.meta.url)
-  : new URL('./resolve-worker.js', import.meta.url);
 
 export class ResolveThreads {
   readonly #most: number;
@@ -40,7 +36,7 @@ export class ResolveThreads {
     if (this.#started || this.#most < 2 || packBytes <= this.#leastBytes) return;
     this.#started = true;
     for (let index = 0; index < this.#most; index++) {
-      const worker = new Worker(WORKER_URL);
+      const worker = new Worker(builtFile('resolve-worker.js'));
       this.#workers.add(worker);
       // Where the container allows no more threads: the work is done without this one.
       worker.on('error', () => this.#workers.delete(worker));

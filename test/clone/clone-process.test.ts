@@ -13,7 +13,7 @@ import { GitServer } from './git-server.ts';
 import { makeJob, TOKEN } from './job.ts';
 import { git, makeOrigin, Sandbox } from './sandbox.ts';
 
-const WORKER = fileURLToPath(new URL('../../dist/clone/worker.js', import.meta.url));
+const WORKER = fileURLToPath(new URL('../../dist/clone-worker.js', import.meta.url));
 
 let sandbox: Sandbox;
 beforeEach(() => {

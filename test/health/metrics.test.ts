@@ -4,6 +4,7 @@ import { AgentError } from '../../agent/errors.ts';
 import { createMetrics } from '../../agent/health/metrics.ts';
 import { reportOf } from '../../agent/status.ts';
 import type { StatusTable } from '../../agent/status.ts';
+import { bundledProgram } from '../setup/bundled-program.ts';
 import { AT_RISK, tableOfTwo } from './fixtures.ts';
 
 function metricsOf(status: StatusTable) {
@@ -100,21 +101,18 @@ it('errors are counted by code as they happen, each once', async () => {
   expect(samples.get(`mount_agent_errors_total{${labels}}`)).toBe(3);
 });
 
-it('prom-client is not loaded before the first scrape', () => {
-  const source = `
+it('prom-client is not loaded before the first scrape', async () => {
+  const program = await bundledProgram(`
     import { createRequire } from 'node:module';
-    import { createMetrics } from '${new URL('../../dist/health/metrics.js', import.meta.url).href}';
-    import { StatusTable } from '${new URL('../../dist/status.js', import.meta.url).href}';
+    import { createMetrics } from './agent/health/metrics.ts';
+    import { StatusTable } from './agent/status.ts';
     const loaded = () => Object.keys(createRequire(import.meta.url).cache).some((path) => path.includes('prom-client'));
     const status = new StatusTable({ version: '1', startedAt: new Date(), reclaimAfterMs: 1 });
     const metrics = createMetrics({ status, version: '1', nodeVersion: '1' });
     const before = loaded();
     await metrics.render();
     console.log(before, loaded());
-  `;
-  const out = execFileSync(process.execPath, ['--input-type=module', '-e', source], {
-    encoding: 'utf8',
-    cwd: new URL('../..', import.meta.url),
-  });
+  `);
+  const out = execFileSync(process.execPath, [program], { encoding: 'utf8' });
   expect(out.trim()).toBe('false true');
 });

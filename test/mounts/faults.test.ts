@@ -3,6 +3,7 @@ import { cp, mkdir } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { bundledProgram } from '../setup/bundled-program.ts';
 import { URL_A, fillClone, freshRoot, git, namesIn } from './mount-fixture.ts';
 
 const at = freshRoot();
@@ -10,10 +11,10 @@ const web = (): string => join(at.root, 'app/web');
 const template = (): string => join(at.root, 'template');
 
 /** Mounts in a process of its own and prints the outcome. The clone is a template moved into the staging. */
-const PROGRAM = `
+const PROGRAM = await bundledProgram(`
   import { rename } from 'node:fs/promises';
-  import { prepareMount } from '${new URL('../../dist/mounts/prepare-mount.js', import.meta.url).href}';
-  const [url, mountPath, template] = process.argv.slice(1);
+  import { prepareMount } from './agent/mounts/prepare-mount.ts';
+  const [url, mountPath, template] = process.argv.slice(2);
   try {
     const prepared = await prepareMount({ url, mountPath }, { owner: null });
     if (prepared.state === 'fresh') {
@@ -24,12 +25,12 @@ const PROGRAM = `
     console.log(prepared.state);
   } catch (error) {
     console.log(error.code, error.message);
-  }`;
+  }`);
 
 /** What the program printed, or the signal that ended it; `prefix` is the command that runs it. */
 function mountThrough(prefix: readonly string[]): string {
   const [command, ...wrapping] = prefix;
-  const node = ['--input-type=module', '-e', PROGRAM, URL_A, web(), template()];
+  const node = [PROGRAM, URL_A, web(), template()];
   const args = command === undefined ? node : [...wrapping, process.execPath, ...node];
   const { stdout, stderr, signal, status } = spawnSync(command ?? process.execPath, args, {
     encoding: 'utf8',

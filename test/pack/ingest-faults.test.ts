@@ -12,6 +12,7 @@ import { PACK_LIMITS, PACK_TUNING } from '../../agent/pack/limits.ts';
 import { sortTable } from '../../agent/pack/oid-order.ts';
 import type { IngestProgress } from '../../agent/pack/progress-meter.ts';
 import { ResolveThreads } from '../../agent/pack/resolve-threads.ts';
+import { bundledProgram } from '../setup/bundled-program.ts';
 import { chunksOf } from './chunks.ts';
 import {
   TYPE,
@@ -172,19 +173,19 @@ describe('the disk', () => {
 
   it('that takes no more is named in an error, and what is there removed', async () => {
     // A write over the limit of ulimit fails with EFBIG.
-    const script = `
+    const program = await bundledProgram(`
       process.on('SIGXFSZ', () => {});
-      const { ingestPack } = await import(${JSON.stringify(distUrl('ingest.js'))});
-      const { PACK_LIMITS } = await import(${JSON.stringify(distUrl('limits.js'))});
-      const { readFileSync, readdirSync } = await import('node:fs');
-      async function* source() { yield readFileSync(process.argv[1]); }
-      const error = await ingestPack(source(), { packDir: process.argv[2], limits: PACK_LIMITS }).catch((e) => e);
-      console.log(error.code, error.data.errno, readdirSync(process.argv[2]).length);`;
+      import { ingestPack } from './agent/pack/ingest.ts';
+      import { PACK_LIMITS } from './agent/pack/limits.ts';
+      import { readFileSync, readdirSync } from 'node:fs';
+      async function* source() { yield readFileSync(process.argv[2]); }
+      const error = await ingestPack(source(), { packDir: process.argv[3], limits: PACK_LIMITS }).catch((e) => e);
+      console.log(error.code, error.data.errno, readdirSync(process.argv[3]).length);`);
     const pack = join(packDir, 'in.pack');
     writeFileSync(pack, makePack([wholeEntry(TYPE.blob, noise(100_000, 3))]));
     const out = makeDirectory();
-    const command = 'ulimit -f 20; exec "$0" --input-type=module -e "$1" "$2" "$3"';
-    const { stdout } = await run('bash', ['-c', command, process.execPath, script, pack, out]);
+    const command = 'ulimit -f 20; exec "$0" "$@"';
+    const { stdout } = await run('bash', ['-c', command, process.execPath, program, pack, out]);
     removeDirectory(out);
     expect(stdout.trim()).toBe('MOUNT_IO EFBIG 0');
   });
@@ -201,24 +202,18 @@ describe('memory', () => {
       'PACK_ENTRY_SIZE',
     ],
   ])('stays bounded with %s', async (_what, pack, expected) => {
-    const script = `
-      const { ingestPack } = await import(${JSON.stringify(distUrl('ingest.js'))});
-      const { PACK_LIMITS } = await import(${JSON.stringify(distUrl('limits.js'))});
-      const { createReadStream, readFileSync } = await import('node:fs');
+    const program = await bundledProgram(`
+      import { ingestPack } from './agent/pack/ingest.ts';
+      import { PACK_LIMITS } from './agent/pack/limits.ts';
+      import { createReadStream, readFileSync } from 'node:fs';
       const limits = { ...PACK_LIMITS, objectCount: 2 ** 32, objectBytes: 2 ** 52, expandedBytes: 2 ** 52 };
       const tuning = { threads: 1 };
-      const result = await ingestPack(createReadStream(process.argv[1]), { packDir: process.argv[2], limits, tuning })
+      const result = await ingestPack(createReadStream(process.argv[2]), { packDir: process.argv[3], limits, tuning })
         .then(() => 'accepted', (error) => error.code);
-      console.log(result, /VmHWM:\\s+(\\d+)/.exec(readFileSync('/proc/self/status', 'utf8'))[1]);`;
+      console.log(result, /VmHWM:\\s+(\\d+)/.exec(readFileSync('/proc/self/status', 'utf8'))[1]);`);
     const path = join(packDir, 'in.pack');
     writeFileSync(path, pack);
-    const { stdout } = await run(process.execPath, [
-      '--input-type=module',
-      '-e',
-      script,
-      path,
-      packDir,
-    ]);
+    const { stdout } = await run(process.execPath, [program, path, packDir]);
     const [result, kilobytes] = stdout.trim().split(' ');
     expect(result).toBe(expected);
     expect(Number(kilobytes)).toBeLessThan(120 * 1024);
@@ -251,10 +246,6 @@ describe('refuseCollisions()', () => {
 });
 
 const run = promisify(execFile);
-
-function distUrl(name: string): string {
-  return new URL(`../../dist/pack/${name}`, import.meta.url).href;
-}
 
 function bombPack(): Buffer {
   const size = 2 ** 30;

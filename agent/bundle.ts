@@ -1,0 +1,51 @@
+/**
+ * In: a file of CommonJS that the build made. Out: its program, running. V8's code cache beside it has
+ * what an earlier run compiled, and is refused by V8, harmlessly, when it is not from the same V8 with
+ * the same flags, or not for a text of the same length.
+ */
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname } from 'node:path';
+import { Script } from 'node:vm';
+
+type Program = (require: NodeJS.Require, filename: string, dirname: string) => void;
+
+export interface Bundle {
+  run(): void;
+  /** Whether there was a cache that V8 could use. */
+  readonly cached: boolean;
+  /** All that is compiled by now, for the next start. */
+  createCache(): Buffer;
+}
+
+export function cachePathOf(bundlePath: string): string {
+  return bundlePath.replace(/\.js$/, '.cache');
+}
+
+/** @param path of a file in ASCII. */
+export function loadBundle(path: string): Bundle {
+  const text = readFileSync(path, 'latin1');
+  const cachedData = readCache(cachePathOf(path));
+  const script = new Script(`(function (require, __filename, __dirname) {${text}\n})`, {
+    filename: path,
+    ...(cachedData === null ? {} : { cachedData }),
+  });
+  return {
+    run() {
+      const program = script.runInThisContext() as Program;
+      program(createRequire(path), path, dirname(path));
+    },
+    cached: script.cachedDataRejected === false,
+    createCache: () => script.createCachedData(),
+  };
+}
+
+/** The program runs without one, whatever the reason. */
+function readCache(path: string): Buffer | null {
+  try {
+    return readFileSync(path);
+  } catch (error) {
+    if (error instanceof Error && 'code' in error) return null;
+    throw error;
+  }
+}

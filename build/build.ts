@@ -1,0 +1,87 @@
+/**
+ * `npm run build`: agent/ in, dist/ out. Each process and thread becomes one CommonJS file with all
+ * that it needs from node_modules, and V8's code cache beside it (rehearse.ts). CommonJS, because Node
+ * has no way to give an ES module its code cache.
+ */
+import { cp, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+import type { BuildOptions } from 'esbuild';
+import { licencesOf } from './licences.ts';
+import { rehearse } from './rehearse.ts';
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
+const DIST = join(ROOT, 'dist');
+
+/** yargs looks for translations some folders above itself: it must not find a stranger's. */
+const NOWHERE = 'file:///nonexistent/yargs/lib/platform-shims/esm.mjs';
+
+/** What Node is started with, and where that begins. */
+const ENTRIES: Readonly<Record<string, string>> = {
+  main: 'agent/main.ts',
+  'clone-worker': 'agent/clone/worker.ts',
+  'resolve-worker': 'agent/pack/resolve-worker.ts',
+};
+
+const OPTIONS: BuildOptions = {
+  absWorkingDir: ROOT,
+  outdir: DIST,
+  bundle: true,
+  platform: 'node',
+  format: 'cjs',
+  target: 'node20.19',
+  define: { 'import.meta.filename': '__filename', 'import.meta.dirname': '__dirname' },
+  legalComments: 'none',
+  logLevel: 'warning',
+};
+
+await rm(DIST, { recursive: true, force: true });
+const inputs = await buildBundles();
+await buildStarters();
+await cp(join(ROOT, 'agent/credentials'), join(DIST, 'credentials'), {
+  recursive: true,
+  filter: (path) => !path.endsWith('.ts'),
+});
+// The sources are ES modules, dist/ is not.
+await writeFile(join(DIST, 'package.json'), '{ "type": "commonjs" }\n');
+await writeFile(join(DIST, 'LICENSES.txt'), await licencesOf(inputs));
+await rehearse(DIST);
+
+/** @returns the paths of all that went into them. */
+async function buildBundles(): Promise<string[]> {
+  const { metafile } = await build({
+    ...OPTIONS,
+    entryPoints: Object.entries(ENTRIES).map(([name, path]) => ({
+      in: path,
+      out: `${name}.bundle`,
+    })),
+    // Loaded late, but not by Node's module loader: it would not find it.
+    supported: { 'dynamic-import': false },
+    alias: { 'string-width': './build/string-width.ts' },
+    define: { ...OPTIONS.define, 'import.meta.url': JSON.stringify(NOWHERE) },
+    metafile: true,
+  });
+  for (const name of Object.keys(ENTRIES)) {
+    const path = join(DIST, `${name}.bundle.js`);
+    await writeFile(path, inAscii(await readFile(path, 'utf8')));
+  }
+  return Object.keys(metafile.inputs).map((path) => join(ROOT, path));
+}
+
+async function buildStarters(): Promise<void> {
+  await build({
+    ...OPTIONS,
+    entryPoints: Object.keys(ENTRIES).map((out) => ({ in: 'agent/start.ts', out })),
+    banner: { js: '#!/usr/bin/env node' },
+  });
+}
+
+/**
+ * Text in ASCII needs no decoding, and half the memory. esbuild leaves other characters only in
+ * comments and regular expressions, where an escape means the same.
+ */
+function inAscii(code: string): string {
+  const escape = (unit: string): string => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`;
+  return code.replaceAll(/[^\0-\x7f]/g, escape);
+}

@@ -1,0 +1,52 @@
+import { execFileSync } from 'node:child_process';
+import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { WORKER_FLAGS } from '../../agent/clone/spare-process.ts';
+import { builtFile } from '../../agent/own-files.ts';
+import { bundledProgram } from '../setup/bundled-program.ts';
+
+const IS_CACHED = await bundledProgram(`
+  import { loadBundle } from './agent/bundle.ts';
+  console.log(loadBundle(process.argv[2]).cached);
+`);
+
+function isCached(flags: readonly string[], bundle: string): string {
+  const argv = [...flags, IS_CACHED, builtFile(bundle)];
+  return execFileSync(process.execPath, argv, { encoding: 'utf8' }).trim();
+}
+
+describe('the code cache in dist/', () => {
+  it('is one that V8 takes, for each process under the flags that it is started with', () => {
+    expect(isCached([], 'main.bundle.js')).toBe('true');
+    expect(isCached(WORKER_FLAGS, 'clone-worker.bundle.js')).toBe('true');
+  });
+
+  it('is left alone by a V8 with other flags', () => {
+    expect(isCached(['--max-lazy'], 'main.bundle.js')).toBe('false');
+  });
+});
+
+describe('the program starts the same', () => {
+  let copy: string;
+  beforeAll(async () => {
+    copy = await mkdtemp(join(tmpdir(), 'mount-agent-start-'));
+    await cp(builtFile(''), join(copy, 'dist'), { recursive: true });
+    await cp(builtFile('../package.json'), join(copy, 'package.json'));
+  });
+  afterAll(() => rm(copy, { recursive: true, force: true }));
+
+  const version = (): string =>
+    execFileSync(process.execPath, [join(copy, 'dist/main.js'), '--version'], { encoding: 'utf8' });
+
+  it('from a cache, a broken one, and none, without anything of node_modules', async () => {
+    const cache = join(copy, 'dist/main.bundle.cache');
+    const expected = version();
+    expect(expected).toMatch(/^\d+\.\d+\.\d+\n$/);
+    await writeFile(cache, 'nonsense');
+    expect(version()).toBe(expected);
+    await rm(cache);
+    expect(version()).toBe(expected);
+  });
+});
