@@ -4,6 +4,7 @@
  * none is opened or followed, and no symlink exists before the last file is closed.
  */
 import { join } from 'node:path';
+import { readAttributes } from './attribute-files.ts';
 import type { BlobSource } from './blob-source.ts';
 import { MODE } from './index-entry.ts';
 import type { IndexEntry } from './index-entry.ts';
@@ -55,7 +56,7 @@ export async function checkOut(context: CheckoutContext): Promise<CheckoutOutcom
     worktreeBytes: Buffer.byteLength(worktree) + 1,
   };
   const plan = await planCheckout(store, treeOid, limits, pace);
-  const writer = new WorktreeWriter(store, worktree);
+  const writer = new WorktreeWriter(store, worktree, readAttributes(store, plan.entries));
   const tally = await writeFiles(writer, plan, pace, context.onProgress);
   const gitlinks = plan.entries.filter((entry) => entry.mode === MODE.gitlink);
   for (const entry of gitlinks) writer.makeGitlink(entry);

@@ -14,10 +14,14 @@ import {
   openSync,
   readSync,
   symlinkSync,
+  writeFileSync,
 } from 'node:fs';
 import { AgentError, CheckoutError, errnoOf } from '../errors.ts';
 import type { ErrorCode } from '../errors.ts';
+import type { Attributes } from './attributes.ts';
 import type { BlobSource } from './blob-source.ts';
+import { convertToWorktree } from './convert.ts';
+import type { Conversion } from './convert.ts';
 import { MODE } from './index-entry.ts';
 import type { IndexEntry } from './index-entry.ts';
 import { MAX_PATH_BYTES } from './path-safety.ts';
@@ -39,6 +43,7 @@ const LFS_POINTER_LIMIT_BYTES = 1024;
 /** Throws OBJECT_MISSING, OBJECT_INVALID, TREE_PATH_REFUSED, MOUNT_NO_SPACE, …PERMISSION, …IO. */
 export class WorktreeWriter {
   readonly #store: BlobSource;
+  readonly #attributes: Attributes;
   /** The worktree's path with a slash, and room for a path below it. */
   readonly #path: Buffer;
   readonly #base: number;
@@ -50,8 +55,9 @@ export class WorktreeWriter {
   readonly #mtimeSec = Math.floor(Date.now() / 1000) - 1;
   readonly #lfsPointerStart = Buffer.alloc(LFS_POINTER.length);
 
-  constructor(store: BlobSource, worktree: string) {
+  constructor(store: BlobSource, worktree: string, attributes: Attributes) {
     this.#store = store;
+    this.#attributes = attributes;
     const prefix = Buffer.from(`${worktree}/`);
     this.#base = prefix.length;
     this.#path = Buffer.concat([prefix], prefix.length + MAX_PATH_BYTES);
@@ -78,7 +84,11 @@ export class WorktreeWriter {
       const mode = entry.mode === MODE.executable ? 0o777 : 0o666;
       const fd = openSync(this.#pathOf(entry), CREATE, mode);
       try {
-        const bytes = this.#store.writeBlob(entry.oid, fd);
+        const conversion = this.#conversionFor(entry);
+        const bytes =
+          conversion === null
+            ? this.#store.writeBlob(entry.oid, fd)
+            : this.#writeConverted(entry, conversion, fd);
         futimesSync(fd, this.#mtimeSec, this.#mtimeSec);
         entry.setStat(fstatSync(fd, EXACT));
         return { bytes, lfsPointer: bytes < LFS_POINTER_LIMIT_BYTES && this.#isLfsPointer(fd) };
@@ -88,6 +98,19 @@ export class WorktreeWriter {
     } catch (error) {
       throw worktreeError(error, entry.path);
     }
+  }
+
+  #conversionFor(entry: IndexEntry): Conversion | null {
+    if (this.#attributes.empty) return null;
+    return this.#attributes.conversionFor(entry.path.toString('latin1'));
+  }
+
+  #writeConverted({ oid, path }: IndexEntry, conversion: Conversion, fd: number): number {
+    const object = this.#store.read(oid);
+    requireType(object, 'blob', oid, path);
+    const content = convertToWorktree(object.content, conversion, oid);
+    writeFileSync(fd, content);
+    return content.length;
   }
 
   /** The target is taken as it stands, absolute and escaping ones too: nothing here follows it. */

@@ -215,6 +215,46 @@ describe('checkOut()', () => {
     expect(outcome.lfsPointers).toBe(1);
   });
 
+  test('converts content as the attributes of every level say', async () => {
+    const made = repository();
+    const [text, id, wide] = ['one\ntwo\n', '$Id$\n', 'bäh\n'].map((c) => made.blob(c));
+    const top =
+      '[attr]dos eol=crlf text\n*.bat dos\n*.id ident\n*.u16 working-tree-encoding=UTF-16\n';
+    const attributes = (directory: string, content: string, mode = '100644'): TreeLine => {
+      return { mode, name: `${directory}.gitattributes`, oid: made.blob(content) };
+    };
+    const directories = ['', '-before/', 'off/', 'on/', 'on/deep/', 'zlink/'];
+    const tree = made.treeOf([
+      attributes('', top),
+      attributes('-before/', '*.id -ident\n'),
+      attributes('off/', '*.bat -text\n*.id !ident\n*.u16 !working-tree-encoding\n'),
+      attributes('on/', '* dos\n'),
+      // From the objects git reads the target of a symlink as if it were a file's content.
+      attributes('zlink/', '*.txt dos', '120000'),
+      ...directories.flatMap((directory) => [
+        { mode: '100755', name: `${directory}a.bat`, oid: text! },
+        { mode: '100644', name: `${directory}a.txt`, oid: text! },
+        { mode: '100644', name: `${directory}b.id`, oid: id! },
+        { mode: '100644', name: `${directory}c.u16`, oid: wide! },
+      ]),
+    ]);
+    await expectAsGitDoes(made, tree);
+    const read = (name: string): string => readFileSync(join(made.worktree, name), 'latin1');
+    expect(read('-before/a.bat')).toBe('one\r\ntwo\r\n');
+    expect(read('off/a.bat')).toBe('one\ntwo\n');
+    expect(read('b.id')).toBe(`$Id: ${id!} $\n`);
+    expect(read('c.u16')).toMatch(/^\xff\xfeb\0/);
+  });
+
+  test('runs no filter', async () => {
+    const made = repository();
+    made.git('config', 'filter.x.smudge', 'touch ran');
+    const rules = { mode: '100644', name: '.gitattributes', oid: made.blob('* filter=x\n') };
+    made.commit(made.treeOf([rules, ...files(made, ['a'])]));
+    await checkOutHead(made);
+    expect(readdirSync(made.worktree).sort()).toEqual(['.git', '.gitattributes', 'a']);
+  });
+
   test('stays clean for git where attributes would convert the content', async () => {
     const made = repository();
     const attributes = '*.crlf text eol=crlf\n*.id ident\n*.u16 working-tree-encoding=UTF-16\n';
