@@ -16,6 +16,7 @@ import { watchManifest } from './manifest/watch-manifest.ts';
 import { MountsUnderWay } from './mounts-under-way.ts';
 import { Session, Stopped } from './session.ts';
 import { SignalRouter } from './signal-router.ts';
+import { TokenWatch } from './token-watch.ts';
 import { VERSION } from './version.ts';
 import { WorkAtRisk } from './work-at-risk.ts';
 
@@ -49,11 +50,17 @@ async function serve(session: Session, spare: SpareProcess): Promise<number> {
 
   await session.begin();
   await using work = new WorkAtRisk(session);
-  await using mounts = new MountsUnderWay(session, (resource) => work.watch(resource));
+  await using tokens = new TokenWatch(session);
+  await using mounts = new MountsUnderWay(session, (resource) => {
+    tokens.watch(resource);
+    return work.watch(resource);
+  });
 
   const rotate = async (): Promise<void> => {
-    await session.rotate();
+    const rotated = await session.rotate();
     mounts.restartFailed();
+    tokens.lookNow();
+    void tokens.learnUsers(rotated);
   };
   signals.onHangup = rotate;
   await using _control = await serveControl({
@@ -73,8 +80,10 @@ async function serve(session: Session, spare: SpareProcess): Promise<number> {
   void mounts.start(session.resources).then(() => {
     spare[Symbol.dispose]();
   });
+  const users = tokens.learnUsers(session.resources);
   await mounts.until(config.wait);
   if (config.command.length === 0) return await untilStopped(session.signal);
+  await users;
   await using command = superviseCommand({
     command: config.command,
     env: session.commandEnvironment,

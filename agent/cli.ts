@@ -6,11 +6,19 @@
 import yargs from 'yargs';
 import type { Argv, Options } from 'yargs';
 import { AgentError } from './errors.ts';
-import { absolute, parseDuration, parseJobs, parseListen, usage } from './flag-values.ts';
+import {
+  absolute,
+  parseDuration,
+  parseGitUser,
+  parseJobs,
+  parseListen,
+  usage,
+} from './flag-values.ts';
 import type { ListenAddress } from './flag-values.ts';
 import { COMMANDS, FLAGS } from './flags.ts';
 import type { CommandName, Flag } from './flags.ts';
 import type { LogLevel } from './log.ts';
+import type { GitUser } from './resource.ts';
 import { VERSION } from './version.ts';
 
 import type { Environment } from './host.ts';
@@ -30,6 +38,8 @@ export interface Config {
   readonly jobs: number;
   /** USER[:GROUP]; null: whoever runs this. */
   readonly owner: string | null;
+  /** null: not told. */
+  readonly gitUser: GitUser | null;
   readonly wait: WaitFor;
   readonly reclaimAfterMs: number;
   /** Times before the reclaim at which to warn, longest first. */
@@ -149,6 +159,7 @@ function configFrom(parsed: Readonly<Record<string, unknown>>, name: CommandName
     statusTokenFile: (value('status-token-file') ?? null) as string | null,
     jobs: parseJobs(value('jobs') as number),
     owner: (value('owner') ?? null) as string | null,
+    gitUser: parseGitUser((value('git-user') ?? null) as string | null),
     wait: value('wait') as WaitFor,
     reclaimAfterMs: parseDuration('--reclaim-after', value('reclaim-after') as string),
     warnBeforeMs: (value('warn-before') as string)

@@ -3,6 +3,7 @@
  * came. Flags never carry secrets, so the value may be shown.
  */
 import { AgentError } from './errors.ts';
+import type { GitUser } from './resource.ts';
 
 export interface ListenAddress {
   readonly host: string;
@@ -34,6 +35,16 @@ export function parseJobs(jobs: number): number {
     throw usage('--jobs', String(jobs), 'a whole number from 1 to 64');
   }
   return jobs;
+}
+
+/** `Ada Lovelace <ada@example.com>`, as git itself writes it. */
+export function parseGitUser(text: string | null): GitUser | null {
+  if (text === null) return null;
+  const [, name, email] = /^\s*([^<>\p{C}]*[^<>\p{C}\s])\s*<([^<>\s\p{C}]+)>\s*$/u.exec(text) ?? [];
+  if (name === undefined || email === undefined) {
+    throw usage('--git-user', text, '"Name <email>"');
+  }
+  return { name, email };
 }
 
 export function absolute(flag: string, path: string): string {

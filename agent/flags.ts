@@ -39,6 +39,11 @@ export const FLAGS = {
     type: 'string',
     describe: 'Who owns the clones, USER[:GROUP]; whoever runs this unless told',
   },
+  'git-user': {
+    type: 'string',
+    describe:
+      'Who commits, "Name <email>"; the manifest\'s, else the user of the token, unless told',
+  },
   wait: {
     choices: ['all', 'any', 'none'],
     default: 'all',
@@ -91,6 +96,7 @@ const MOUNT_FLAGS: readonly Flag[] = [
   ...MANIFEST_FLAGS,
   'jobs',
   'owner',
+  'git-user',
   'retry-for',
   ...LOG_FLAGS,
 ];

@@ -8,6 +8,7 @@ import { EXIT } from './errors.ts';
 import type { Host } from './host.ts';
 import { Session, Stopped } from './session.ts';
 import { showProgress } from './terminal/progress-display.ts';
+import { TokenWatch } from './token-watch.ts';
 
 export async function mountOnce(config: Config, host: Host, spare: SpareProcess): Promise<number> {
   const { stdout, env } = host;
@@ -26,7 +27,10 @@ export async function mountOnce(config: Config, host: Host, spare: SpareProcess)
     using _progress = showProgress(session.status, stdout, {
       colour: (env['NO_COLOR'] ?? '') === '',
     });
+    await using tokens = new TokenWatch(session);
+    const users = tokens.learnUsers(session.resources);
     const results = await Promise.all(session.resources.map((resource) => session.mount(resource)));
+    await users;
     return results.every(Boolean) ? EXIT.ok : EXIT.unavailable;
   } catch (error) {
     if (error instanceof Stopped) return error.exit;

@@ -7,6 +7,12 @@ export type Checkout =
   | { readonly type: 'branch'; readonly name: string }
   | { readonly type: 'commit'; readonly oid: string };
 
+/** Who commits: git's user.name and user.email. */
+export interface GitUser {
+  readonly name: string;
+  readonly email: string;
+}
+
 export interface Resource {
   readonly type: 'github_repository';
   readonly id: string | null;
@@ -32,6 +38,8 @@ export interface SkippedResource {
 
 export interface Manifest {
   readonly sessionId: string | null;
+  /** Whoever the session commits for; null: the manifest does not say. */
+  readonly gitUser: GitUser | null;
   readonly resources: readonly Resource[];
   readonly skipped: readonly SkippedResource[];
 }

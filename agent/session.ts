@@ -4,7 +4,7 @@
  * pieces around it; nothing here knows of the endpoint, the ledger or the command.
  */
 import { constants } from 'node:os';
-import { mkdir, readFile } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import type { Config } from './cli.ts';
 import type { SpareProcess } from './clone/spare-process.ts';
 import { CredentialFiles } from './credentials/credential-files.ts';
@@ -17,9 +17,10 @@ import type { Log, LogLevel } from './log.ts';
 import { compareManifests } from './manifest/compare-manifests.ts';
 import { loadManifest } from './manifest/load-manifest.ts';
 import { mountResource } from './mount-resource.ts';
-import type { Manifest, Resource } from './resource.ts';
+import type { GitUser, Manifest, Resource } from './resource.ts';
+import { readStatusToken } from './status-token.ts';
 import { StatusTable } from './status.ts';
-import { Token } from './token.ts';
+import type { Token } from './token.ts';
 import { VERSION } from './version.ts';
 
 /** How long a manifest that is being replaced may take to become whole. */
@@ -47,7 +48,7 @@ export class Session {
   readonly #slots: Slots;
   readonly #spare: SpareProcess;
   readonly #ending = new AbortController();
-  #manifest: Manifest = { sessionId: null, resources: [], skipped: [] };
+  #manifest: Manifest = { sessionId: null, gitUser: null, resources: [], skipped: [] };
   #lastRotation: Promise<void> = Promise.resolve();
 
   private constructor(
@@ -103,15 +104,7 @@ export class Session {
   async readStatusToken(): Promise<Token | undefined> {
     const { statusTokenFile: path } = this.config;
     if (path === null) return undefined;
-    const text = await readFile(path, 'utf8').catch((error: unknown) => {
-      const why = `cannot read the status token at ${path}: ${errnoOf(error) ?? 'failed'}`;
-      throw new AgentError('STATUS_TOKEN_UNREADABLE', why, { cause: error });
-    });
-    if (!/^\S{16,}\s*$/.test(text)) {
-      const why = `expected a token of at least 16 characters in one line at ${path}`;
-      throw new AgentError('STATUS_TOKEN_UNREADABLE', why);
-    }
-    const token = new Token(text.trim());
+    const token = await readStatusToken(path);
     this.#redactor.add(token);
     return token;
   }
@@ -123,6 +116,16 @@ export class Session {
 
   get resources(): readonly Resource[] {
     return this.#manifest.resources;
+  }
+
+  /** Who commits, when the manifest or the command line says so. */
+  get gitUser(): GitUser | null {
+    return this.#manifest.gitUser ?? this.config.gitUser;
+  }
+
+  /** To git, for a mount of which nobody else said it. */
+  learnGitUser(resource: Resource, gitUser: GitUser): Promise<void> {
+    return this.#credentials.learnUser(resource, gitUser);
   }
 
   /** The environment of the command, with the tokens as they are now. */
@@ -149,7 +152,7 @@ export class Session {
     for (const { pointer, type } of skipped) {
       log.info({ pointer, type }, 'resource of another type skipped');
     }
-    await this.#credentials.write(resources);
+    await this.#credentials.write(resources, this.gitUser);
     this.status.begin(sessionId, resources);
     log.info({ sessionId, mounts: resources.map(({ mountPath }) => mountPath) }, 'manifest read');
   }
@@ -157,7 +160,7 @@ export class Session {
   /** @returns whether the mount is ready; its failure stands in the status table. */
   mount(resource: Resource): Promise<boolean> {
     const { config, status, log, signal } = this;
-    const tokenOf = (one: Resource): Token => this.#current(one).token;
+    const tokenOf = (one: Resource): Token => this.current(one.mountPath).token;
     const { env, owner } = this.host;
     return mountResource(resource, {
       config,
@@ -192,11 +195,13 @@ export class Session {
       });
     }
     const next = await this.#load(ROTATION_TIMEOUT_MS);
-    const { rotated } = compareManifests(this.#manifest, next);
-    if (rotated.length === 0) return rotated;
-    await this.#credentials.rotate(next.resources);
+    const { rotated, isSame } = compareManifests(this.#manifest, next);
+    if (isSame) return rotated;
+    await this.#credentials.rotate(next.resources, next.gitUser ?? this.config.gitUser);
     this.#manifest = next;
-    for (const { mountPath } of rotated) this.status.update(mountPath, { credential: 'unknown' });
+    for (const { mountPath } of rotated) {
+      this.status.update(mountPath, { credential: 'unknown', can_push: null });
+    }
     this.log.info({ mounts: rotated.map(({ mountPath }) => mountPath) }, 'tokens rotated');
     return rotated;
   }
@@ -220,7 +225,8 @@ export class Session {
     return manifest;
   }
 
-  #current({ mountPath }: Resource): Resource {
+  /** With the token as it is now. */
+  current(mountPath: string): Resource {
     const found = this.resources.find((resource) => resource.mountPath === mountPath);
     if (found === undefined) throw new TypeError(`no resource for ${mountPath}`);
     return found;

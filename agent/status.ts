@@ -69,6 +69,8 @@ export interface MountStatus {
   readonly ready_at: string | null;
   readonly attempts: number;
   readonly credential: Credential;
+  /** Whether the host would take a push with the token; null until it has been asked. */
+  readonly can_push: boolean | null;
   readonly error: ErrorReport | null;
   readonly at_risk: AtRisk | null;
 }
@@ -132,6 +134,7 @@ export class StatusTable {
         ready_at: null,
         attempts: 0,
         credential: 'unknown',
+        can_push: null,
         error: null,
         at_risk: null,
       });
@@ -179,7 +182,9 @@ export class StatusTable {
   get health(): Health {
     const { mounts } = this;
     if (mounts.some((mount) => mount.phase === 'failed')) return 'fail';
-    return this.#deadlineNear && mounts.some((mount) => mount.at_risk !== null) ? 'warn' : 'pass';
+    const isWarning = (mount: MountStatus): boolean =>
+      mount.at_risk !== null && (this.#deadlineNear || isTokenRefused(mount));
+    return mounts.some(isWarning) ? 'warn' : 'pass';
   }
 
   snapshot(): StatusSnapshot {
@@ -203,6 +208,11 @@ export class StatusTable {
   #notify(): void {
     for (const listener of this.#listeners) listener();
   }
+}
+
+/** True when no push can save the work in the mount: a reason to warn before the deadline is near. */
+export function isTokenRefused({ credential }: MountStatus): boolean {
+  return credential === 'rejected' || credential === 'sso_required';
 }
 
 export function reportOf(error: AgentError, nextAttemptAt: Date | null): ErrorReport {

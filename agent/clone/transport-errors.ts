@@ -3,7 +3,6 @@
  * with headers, or a thrown network error. Leaves: a TransportError. The body of an answer is shown
  * only when it is plain text, masked; a page never.
  */
-import { errors } from 'undici';
 import { errnoOf, TransportError } from '../errors.ts';
 import type { ErrorOptions } from '../errors.ts';
 import { maskControls } from './printable.ts';
@@ -134,12 +133,16 @@ export function errorOfNetwork(error: unknown, where: string, answering: boolean
   if (TIMEOUT.has(errno)) {
     return new TransportError('TRANSPORT_TIMEOUT', `${where} did not answer: ${errno}`, options);
   }
-  // undici's parser errors often have no code.
-  if (error instanceof errors.HTTPParserError || errno === TOO_LARGE) {
+  if (isParserError(error, errno) || errno === TOO_LARGE) {
     const message = `${where}: expected an HTTP answer, got something else (${errno})`;
     return new TransportError('TRANSPORT_PROTOCOL', message, options);
   }
   return answering
     ? new TransportError('TRANSPORT_TRUNCATED', `${where} hung up early: ${errno}`, options)
     : new TransportError('TRANSPORT_UNREACHABLE', `no connection to ${where}: ${errno}`, options);
+}
+
+/** Node's have a code of llhttp; undici's, of a class that only it has, often have none. */
+function isParserError(error: unknown, errno: string): boolean {
+  return errno.startsWith('HPE_') || (error instanceof Error && error.name === 'HTTPParserError');
 }

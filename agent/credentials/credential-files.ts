@@ -8,7 +8,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errnoOf } from '../errors.ts';
 import { forEachLimited } from '../lifetime.ts';
-import type { Resource } from '../resource.ts';
+import type { GitUser, Resource } from '../resource.ts';
 import type { Token } from '../token.ts';
 import { credentialConfigOf, environmentFile } from './environment.ts';
 import type { CommandContext } from './environment.ts';
@@ -19,8 +19,10 @@ import {
   mountGitConfig,
   sessionGitConfig,
   systemGitConfig,
+  userGitConfig,
 } from './git-config.ts';
 import type { GitConfigParts } from './git-config.ts';
+import { mountKey } from './mount-key.ts';
 import { PrivateDirectory } from './private-directory.ts';
 import type { Owner } from './private-directory.ts';
 import { defaultMounts, sessionMounts } from './session-mount.ts';
@@ -55,14 +57,27 @@ export class CredentialFiles {
     return this.#commandContext;
   }
 
-  /** Writes everything and removes what an earlier run left. @throws RUN_DIR_UNUSABLE */
-  write(resources: readonly Resource[]): Promise<void> {
-    return this.#inTurn(() => this.#writeAll(resources, true));
+  /**
+   * Writes everything and removes what an earlier run left.
+   * @param gitUser who commits, when somebody said so. @throws RUN_DIR_UNUSABLE
+   */
+  write(resources: readonly Resource[], gitUser: GitUser | null = null): Promise<void> {
+    return this.#inTurn(() => this.#writeAll(resources, gitUser, true));
   }
 
   /** As write(), for the same mounts with new tokens: a file is never missing meanwhile. */
-  rotate(resources: readonly Resource[]): Promise<void> {
-    return this.#inTurn(() => this.#writeAll(resources, false));
+  rotate(resources: readonly Resource[], gitUser: GitUser | null = null): Promise<void> {
+    return this.#inTurn(() => this.#writeAll(resources, gitUser, false));
+  }
+
+  /** Makes it known to git who commits in a mount; for those whose user nobody has named. */
+  learnUser({ mountPath }: Resource, gitUser: GitUser): Promise<void> {
+    return this.#inTurn(async () => {
+      const { runDirectory, owner } = this.#context;
+      await using run = await PrivateDirectory.open(runDirectory, owner);
+      await using credentials = await run.openDirectory('credentials');
+      await credentials.write(userConfigName(mountKey(mountPath)), userGitConfig(gitUser));
+    });
   }
 
   #inTurn(work: () => Promise<void>): Promise<void> {
@@ -72,7 +87,11 @@ export class CredentialFiles {
     return turn;
   }
 
-  async #writeAll(resources: readonly Resource[], sweep: boolean): Promise<void> {
+  async #writeAll(
+    resources: readonly Resource[],
+    gitUser: GitUser | null,
+    sweep: boolean,
+  ): Promise<void> {
     const { runDirectory, owner, onToken } = this.#context;
     for (const { token } of resources) onToken(token);
     const mounts = await sessionMounts(resources);
@@ -86,10 +105,10 @@ export class CredentialFiles {
     await forEachLimited(mounts, 8, async (mount) => {
       const { token } = mount.resource;
       await credentials.write(mount.key, `${token.reveal()}\n`);
-      await credentials.write(configName(mount), mountGitConfig(mount, this.#tokenFile(mount)));
+      await credentials.write(configName(mount.key), mountGitConfig(mount, this.#tokenFile(mount)));
       await writeGhHost(gh, mount);
     });
-    await this.#writeGitConfig(run, credentials, mounts, defaults);
+    await this.#writeGitConfig(run, credentials, this.#partsOf(mounts, defaults, gitUser));
     await gh.write('table', ghTable(mounts, defaults));
     if (sweep) await sweepUnused(run, credentials, gh, mounts);
 
@@ -101,21 +120,30 @@ export class CredentialFiles {
   async #writeGitConfig(
     run: PrivateDirectory,
     credentials: PrivateDirectory,
-    mounts: readonly SessionMount[],
-    defaults: readonly SessionMount[],
+    parts: GitConfigParts,
   ): Promise<void> {
-    const { runDirectory, owner, readerUid } = this.#context;
-    const parts: GitConfigParts = {
-      mounts,
-      defaults,
-      readerIsNotOwner: owner !== null && owner.uid !== readerUid,
-      tokenFile: (mount) => this.#tokenFile(mount),
-      mountConfigFile: (mount) => this.#pathOf('credentials', configName(mount)),
-    };
+    const { runDirectory } = this.#context;
     await credentials.write('gitconfig', credentialGitConfig(parts));
     await run.write('gitconfig', sessionGitConfig(parts, credentialConfigOf(runDirectory)));
     const system = systemGitConfig(this.#context.systemGitConfig, this.#pathOf('gitconfig'));
     await run.write('system.gitconfig', system);
+  }
+
+  #partsOf(
+    mounts: readonly SessionMount[],
+    defaults: readonly SessionMount[],
+    gitUser: GitUser | null,
+  ): GitConfigParts {
+    const { owner, readerUid } = this.#context;
+    return {
+      mounts,
+      defaults,
+      gitUser,
+      readerIsNotOwner: owner !== null && owner.uid !== readerUid,
+      tokenFile: (mount) => this.#tokenFile(mount),
+      mountConfigFile: ({ key }) => this.#pathOf('credentials', configName(key)),
+      userConfigFile: ({ key }) => this.#pathOf('credentials', userConfigName(key)),
+    };
   }
 
   async #isIncluded(): Promise<boolean> {
@@ -138,8 +166,12 @@ export class CredentialFiles {
   }
 }
 
-function configName(mount: SessionMount): string {
-  return `${mount.key}.gitconfig`;
+function configName(key: string): string {
+  return `${key}.gitconfig`;
+}
+
+function userConfigName(key: string): string {
+  return `${key}.user.gitconfig`;
 }
 
 /** Digests only: an earlier token may still be good, and nobody needs it any more. */
@@ -169,7 +201,7 @@ async function sweepUnused(
   mounts: readonly SessionMount[],
 ): Promise<void> {
   const keys = mounts.map(({ key }) => key);
-  const ofMounts = new Set([...keys, ...mounts.map(configName), 'gitconfig']);
+  const ofMounts = new Set([...keys, ...keys.map(configName), 'gitconfig']);
   const ofGh = new Set([...keys, 'table', 'known-tokens']);
   await run.sweep(() => true);
   await credentials.sweep((name) => ofMounts.has(name));

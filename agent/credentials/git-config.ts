@@ -4,6 +4,7 @@
  * is bound to one scheme and host, and drops what was configured for that host before it.
  */
 import { ownFile } from '../own-files.ts';
+import type { GitUser } from '../resource.ts';
 import { originOf } from './session-mount.ts';
 import type { SessionMount } from './session-mount.ts';
 import { shellQuote } from './shell-quote.ts';
@@ -41,34 +42,48 @@ export function mountGitConfig(mount: SessionMount, tokenFile: string): string {
   return `${credentialSection(mount, tokenFile)}[mount-agent]\n\tmount = ${mount.key}\n`;
 }
 
+/** Who commits. Below the user's own configuration: whoever sets a name means it. */
+export function userGitConfig({ name, email }: GitUser): string {
+  return `[user]\n\tname = ${configQuote(name)}\n\temail = ${configQuote(email)}\n`;
+}
+
 export interface GitConfigParts {
   readonly mounts: readonly SessionMount[];
   /** Those whose token also serves outside any mount. */
   readonly defaults: readonly SessionMount[];
   /** True when git is run by somebody other than the owner of the clones. */
   readonly readerIsNotOwner: boolean;
+  /** Who commits, wherever that is; null: in each mount whom its token belongs to. */
+  readonly gitUser: GitUser | null;
   tokenFile(mount: SessionMount): string;
   mountConfigFile(mount: SessionMount): string;
+  /** May be absent: git passes over it then. */
+  userConfigFile(mount: SessionMount): string;
 }
 
 /** Who may read which token: the file that also stands last, for the command, over the user's own. */
 export function credentialGitConfig(parts: GitConfigParts): string {
   const sections = parts.defaults.map((mount) => credentialSection(mount, parts.tokenFile(mount)));
-  for (const mount of parts.mounts) {
-    const path = configQuote(parts.mountConfigFile(mount));
-    for (const directory of mount.directories) {
-      const condition = configQuote(gitdirPattern(directory));
-      sections.push(`[includeIf ${condition}]\n\tpath = ${path}\n`);
-    }
-  }
+  for (const mount of parts.mounts) sections.push(inMount(mount, parts.mountConfigFile(mount)));
   return sections.join('');
+}
+
+function inMount({ directories }: SessionMount, file: string): string {
+  return directories
+    .map((directory) => `[includeIf ${configQuote(gitdirPattern(directory))}]\n`)
+    .map((section) => `${section}\tpath = ${configQuote(file)}\n`)
+    .join('');
 }
 
 /** What the system's configuration includes: the former, and settings that the user may change. */
 export function sessionGitConfig(parts: GitConfigParts, credentialFile: string): string {
+  const { gitUser, mounts, readerIsNotOwner } = parts;
   return [
     '[push]\n\tdefault = simple\n\tautoSetupRemote = true\n',
-    parts.readerIsNotOwner ? safeDirectories(parts.mounts) : '',
+    ...(gitUser === null
+      ? mounts.map((mount) => inMount(mount, parts.userConfigFile(mount)))
+      : [userGitConfig(gitUser)]),
+    readerIsNotOwner ? safeDirectories(mounts) : '',
     `[include]\n\tpath = ${configQuote(credentialFile)}\n`,
   ].join('');
 }

@@ -3,6 +3,7 @@
  * "Health Check Response Format for HTTP APIs"), one check per mount, named by its path.
  * Reads, never decides: ready and health are the table's own words.
  */
+import { isTokenRefused } from '../status.ts';
 import type { Health, MountStatus, StatusTable } from '../status.ts';
 import { jsonAnswer } from './answer.ts';
 import type { Answer } from './answer.ts';
@@ -48,11 +49,13 @@ function readyCheck(mount: MountStatus): Check {
 
 function healthCheck(mount: MountStatus, deadlineNear: boolean): Check {
   if (mount.phase === 'failed') return { status: 'fail', output: reasonOf(mount) };
-  if (deadlineNear && mount.at_risk !== null) {
+  const isRefused = isTokenRefused(mount);
+  if (mount.at_risk !== null && (deadlineNear || isRefused)) {
     const { paths_total: files, unpushed_commits: commits, stashes } = mount.at_risk;
+    const when = isRefused ? 'with a token that the host refuses' : 'near the deadline';
     return {
       status: 'warn',
-      output: `At risk near the deadline: files ${files}, unpushed commits ${commits}, stashes ${stashes}.`,
+      output: `At risk ${when}: files ${files}, unpushed commits ${commits}, stashes ${stashes}.`,
     };
   }
   return { status: 'pass' };

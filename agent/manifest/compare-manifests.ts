@@ -11,6 +11,8 @@ import type { Fault } from './faults.ts';
 export interface ManifestComparison {
   /** Of the new manifest: same url and mount path as a running one, another token. */
   readonly rotated: readonly Resource[];
+  /** True when nothing that the files are made from differs. */
+  readonly isSame: boolean;
 }
 
 /** @throws ManifestError MANIFEST_IMMUTABLE; pointers are into the new manifest. */
@@ -35,7 +37,10 @@ export function compareManifests(running: Manifest, next: Manifest): ManifestCom
       data: { changes: changes.length },
     });
   }
-  return { rotated };
+  const { gitUser } = next;
+  const isSameUser =
+    gitUser?.name === running.gitUser?.name && gitUser?.email === running.gitUser?.email;
+  return { rotated, isSame: rotated.length === 0 && isSameUser };
 }
 
 /** A mount nobody had: moved there when the same repository is gone from elsewhere. */

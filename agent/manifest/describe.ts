@@ -2,10 +2,11 @@
  * A manifest in, what `mount-agent check` prints out: the normalised resources in the manifest's
  * own words, tokens left out, what is skipped listed by pointer and type.
  */
-import type { Checkout, Manifest } from '../resource.ts';
+import type { Checkout, GitUser, Manifest } from '../resource.ts';
 
 export interface ManifestDescription {
   readonly session_id: string | null;
+  readonly git_user?: GitUser;
   readonly resources: readonly {
     readonly type: string;
     readonly id?: string;
@@ -19,6 +20,7 @@ export interface ManifestDescription {
 export function describeManifest(manifest: Manifest): ManifestDescription {
   return {
     session_id: manifest.sessionId,
+    ...(manifest.gitUser === null ? {} : { git_user: manifest.gitUser }),
     resources: manifest.resources.map(({ type, id, url, mountPath, checkout }) => ({
       type,
       ...(id === null ? {} : { id }),

@@ -53,7 +53,8 @@ export function parseManifest(text: Buffer | string, context: ManifestContext): 
   }
   faults.push(...findMountClashes(mounts));
   if (faults.length > 0) throw new InvalidManifestError(faults);
-  return { sessionId: outline.data?.session_id ?? null, resources, skipped };
+  const { session_id: sessionId = null, git_user: gitUser = null } = outline.data ?? {};
+  return { sessionId, gitUser, resources, skipped };
 }
 
 /** Text that JSON.parse accepts, without repeated keys. */

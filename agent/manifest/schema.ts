@@ -97,9 +97,30 @@ export const otherResourceSchema = z.object({
     ),
 });
 
+/** What git refuses, or would silently leave out, see ident.c. */
+function nameReasons(name: string): string[] {
+  if (name.length > LABEL_LIMIT) return [`must have at most ${LABEL_LIMIT} characters`];
+  return /[\p{C}\p{Zl}\p{Zp}<>]/u.test(name) || !/[^\s.,:;"\\']/.test(name)
+    ? ['must be a name without control characters, "<" and ">"']
+    : [];
+}
+
+function emailReasons(email: string): string[] {
+  if (email.length > LABEL_LIMIT) return [`must have at most ${LABEL_LIMIT} characters`];
+  return /^[^\s\p{C}<>@]+@[^\s\p{C}<>@]+$/u.test(email) ? [] : ['must be an email address'];
+}
+
+export const gitUserSchema = z.object({
+  name: textThat(nameReasons),
+  email: textThat(emailReasons),
+});
+
 function manifestOf<Resource extends z.ZodType>(resource: Resource) {
   return z.object({
     session_id: label.meta({ description: 'Shown in status and logs' }),
+    git_user: gitUserSchema.nullish().meta({
+      description: 'Who commits: user.name and user.email; the user of the token without it',
+    }),
     resources: z.array(resource).max(RESOURCE_LIMIT, `must have at most ${RESOURCE_LIMIT} entries`),
   });
 }

@@ -17,6 +17,14 @@ export const PHASE_WORDS: Readonly<Record<Phase, string>> = {
   failed: 'failed',
 };
 
+/** The phase, and what the token of a ready mount is not good for. */
+export function describePhase({ phase, credential, can_push: canPush }: MountStatus): string {
+  const word = PHASE_WORDS[phase];
+  if (phase !== 'ready') return word;
+  if (credential === 'rejected' || credential === 'sso_required') return `${word}, token refused`;
+  return canPush === false ? `${word}, no push` : word;
+}
+
 export interface Counted {
   readonly done: number;
   readonly total: number;

@@ -4,10 +4,10 @@
  */
 import type { Health, MountStatus, Phase, StatusSnapshot } from '../status.ts';
 import {
-  PHASE_WORDS,
   describeAtRisk,
   describeError,
   describeHead,
+  describePhase,
   describeProgress,
 } from './describe.ts';
 import { createPalette } from './palette.ts';
@@ -95,7 +95,7 @@ function cellsOf(mount: MountStatus): Cells {
   const isOver = phase === 'ready' || phase === 'failed';
   const progress = isOver ? '' : describeProgress(mount);
   const risk = phase === 'ready' || atRisk !== null ? describeAtRisk(atRisk) : progress;
-  return [mask(mount.mount_path), PHASE_WORDS[phase], describeHead(head), risk];
+  return [mask(mount.mount_path), describePhase(mount), describeHead(head), risk];
 }
 
 interface TableShape {

@@ -70,8 +70,8 @@ export class TestSession implements AsyncDisposable {
   }
 
   /** Dropped as an orchestrator does: written aside and renamed. */
-  async dropManifest(resources: readonly ResourceText[]): Promise<void> {
-    const text = JSON.stringify({ session_id: 'sess_test', resources });
+  async dropManifest(resources: readonly ResourceText[], more: object = {}): Promise<void> {
+    const text = JSON.stringify({ session_id: 'sess_test', ...more, resources });
     await writeFile(`${this.manifestPath}.new`, text, { mode: 0o600 });
     await rename(`${this.manifestPath}.new`, this.manifestPath);
   }

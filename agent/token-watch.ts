@@ -1,0 +1,167 @@
+/**
+ * What the session's tokens are good for, in their hosts' own words: who commits with them, asked
+ * once each, and per ready mount whether the token is taken and would do for a push, asked at once,
+ * after each rotation, and at intervals. Writes `credential`, `can_push` and `error` of the row.
+ */
+import { pickCloneEnvironment } from './clone/clone-job.ts';
+import { askHost } from './clone/host-request.ts';
+import type { AskHost } from './clone/host-request.ts';
+import { checkAccess } from './credentials/access.ts';
+import type { Access } from './credentials/access.ts';
+import { askGitUser } from './credentials/git-user.ts';
+import { TransportError, toAgentError } from './errors.ts';
+import { Slots, forEachLimited } from './lifetime.ts';
+import type { Resource } from './resource.ts';
+import type { Session } from './session.ts';
+import { reportOf } from './status.ts';
+
+export interface TokenWatchOptions {
+  /** Least time between two looks at a mount's token; up to a quarter is added by chance. */
+  readonly intervalMs?: number;
+}
+
+const INTERVAL_MS = 600_000;
+const ACCESS_TIMEOUT_MS = 30_000;
+/** For all together: the command waits for it, because without a name its first commit would fail. */
+const USER_TIMEOUT_MS = 3000;
+const AT_ONCE = 4;
+
+const HINT =
+  'Commits need "git config user.name" and "user.email", or "git_user" in the manifest, or --git-user.';
+
+export class TokenWatch implements AsyncDisposable {
+  readonly #session: Session;
+  readonly #intervalMs: number;
+  readonly #slots = new Slots(AT_ONCE);
+  readonly #ending = new AbortController();
+  /** The next look at each watched mount, by mount path. */
+  readonly #timers = new Map<string, NodeJS.Timeout>();
+  readonly #underWay = new Set<Promise<void>>();
+
+  constructor(session: Session, options: TokenWatchOptions = {}) {
+    this.#session = session;
+    this.#intervalMs = options.intervalMs ?? INTERVAL_MS;
+  }
+
+  /** From now on, beginning with a look at once. */
+  watch(resource: Resource): void {
+    clearTimeout(this.#timers.get(resource.mountPath));
+    const delayMs = this.#intervalMs * (1 + Math.random() / 4);
+    const timer = setTimeout(() => {
+      this.watch(resource);
+    }, delayMs).unref();
+    this.#timers.set(resource.mountPath, timer);
+    this.#start(this.#look(resource));
+  }
+
+  /** Looks at every watched mount now. */
+  lookNow(): void {
+    for (const resource of this.#session.resources) {
+      if (this.#timers.has(resource.mountPath)) this.watch(resource);
+    }
+  }
+
+  /** Resolves when git knows who commits, as far as the hosts will say. Never rejects. */
+  async learnUsers(resources: readonly Resource[]): Promise<void> {
+    if (this.#session.gitUser !== null) return;
+    const deadline = performance.now() + USER_TIMEOUT_MS;
+    const work = forEachLimited(byToken(resources), AT_ONCE, (same) => {
+      const leftMs = Math.max(1, Math.round(deadline - performance.now()));
+      return this.#learnUser(same, this.#asker(leftMs));
+    });
+    this.#start(work);
+    await Promise.allSettled([work]);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const timer of this.#timers.values()) clearTimeout(timer);
+    this.#ending.abort(new Error('the session has ended'));
+    await Promise.all(this.#underWay);
+  }
+
+  #start(work: Promise<void>): void {
+    const { log } = this.#session;
+    const ended = work
+      .catch((error: unknown) => {
+        if (!this.#ending.signal.aborted) log.error({ err: error }, 'tokens cannot be looked at');
+      })
+      .finally(() => this.#underWay.delete(ended));
+    this.#underWay.add(ended);
+  }
+
+  #asker(timeoutMs: number): AskHost {
+    const environment = pickCloneEnvironment(this.#session.host.env);
+    const signal = AbortSignal.any([this.#ending.signal, this.#session.signal]);
+    return (question) => askHost(question, { environment, signal, timeoutMs });
+  }
+
+  /** All of one host with one token, so of one user. */
+  async #learnUser(resources: readonly [Resource, ...Resource[]], ask: AskHost): Promise<void> {
+    const { log } = this.#session;
+    const mounts = resources.map(({ mountPath }) => mountPath);
+    try {
+      const gitUser = await askGitUser(resources[0], ask);
+      if (gitUser === null) {
+        log.warn({ mounts }, `the host does not say who commits. ${HINT}`);
+        return;
+      }
+      for (const resource of resources) await this.#session.learnGitUser(resource, gitUser);
+      log.info({ mounts, ...gitUser }, 'user.name and user.email are those of the token');
+    } catch (error) {
+      if (!(error instanceof TransportError)) throw error;
+      log.warn({ mounts, reason: error.message }, `the host does not say who commits. ${HINT}`);
+    }
+  }
+
+  async #look({ mountPath }: Resource): Promise<void> {
+    using _slot = await this.#slots.take(this.#ending.signal);
+    const resource = this.#session.current(mountPath);
+    const access = await checkAccess(resource, this.#asker(ACCESS_TIMEOUT_MS));
+    // A rotation in the meantime looks again by itself.
+    if (access === null || !this.#session.current(mountPath).token.equals(resource.token)) return;
+    this.#note(mountPath, access);
+  }
+
+  #note(mountPath: string, { credential, canPush, error }: Access): void {
+    const { status } = this.#session;
+    const row = status.mount(mountPath);
+    const report = error === null ? null : reportOf(error, null);
+    if (row?.phase !== 'ready') return;
+    const isKnown = row.credential === credential && row.can_push === canPush;
+    if (isKnown && row.error?.message === report?.message) return;
+    status.update(mountPath, { credential, can_push: canPush, error: report });
+    this.#tell(mountPath, { credential, canPush, error });
+  }
+
+  #tell(mount: string, { credential, canPush, error }: Access): void {
+    const { log, status } = this.#session;
+    const atRisk = status.mount(mount)?.at_risk ?? null;
+    if (credential === 'ok' && canPush) log.info({ mount }, 'the token is good for a push');
+    else if (credential === 'ok') {
+      log.warn(
+        { mount },
+        'the token can read but not push: give it "Contents: Read and write" (classic: repo)',
+      );
+    } else {
+      const lost =
+        atRisk === null ? '' : '; work in the mount cannot be pushed until it is rotated';
+      log.warn({ mount, atRisk, err: toAgentError(error) }, `the host refuses the token${lost}`);
+    }
+  }
+}
+
+/** In groups of one host and one token. */
+function byToken(resources: readonly Resource[]): [Resource, ...Resource[]][] {
+  const groups: [Resource, ...Resource[]][] = [];
+  for (const resource of resources) {
+    const group = groups.find(
+      ([first]) =>
+        first.host === resource.host &&
+        first.protocol === resource.protocol &&
+        first.token.equals(resource.token),
+    );
+    if (group === undefined) groups.push([resource]);
+    else group.push(resource);
+  }
+  return groups;
+}
