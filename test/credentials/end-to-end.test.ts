@@ -112,6 +112,28 @@ it('-R and a URL lead gh to the other mount, with its token', async () => {
   expect(seen()).toEqual(['ada']);
 });
 
+it('an upstream that was added does not draw pull requests away from the mount’s repository', async () => {
+  await succeeds('web', 'git', 'remote', 'add', 'upstream', host.url('acme', 'lib'));
+  await succeeds('web', 'git', 'fetch', '-q', 'upstream');
+  await commitOn('forked', 'web');
+  await succeeds('web', 'git', 'push', '-q');
+  seen();
+  await succeeds('web', 'gh', 'pr', 'create', '--fill');
+  expect(await succeeds('web', 'gh', 'pr', 'list')).toContain('Change forked');
+  expect(seen()).toEqual(['walter']);
+  const name = async (): Promise<string> =>
+    succeeds('web', 'gh', 'repo', 'view', '--json', 'name', '--jq', '.name');
+  expect(await name()).toBe('web\n');
+  // Who chooses for himself is followed, and the repository was left as it was.
+  const { stdout } = await inSession('web', 'git', 'config', '--local', '--list');
+  expect(stdout).not.toContain('gh-resolved');
+  await succeeds('web', 'gh', 'repo', 'set-default', 'acme/lib');
+  expect(await name()).toBe('lib\n');
+  expect(host.pullRequests.map(({ url }) => url)).toEqual([
+    expect.stringContaining('/acme/web/pull/') as string,
+  ]);
+});
+
 it('a private submodule is cloned, fetched and pushed with the token of the mount around it', async () => {
   const web = join(session.root, 'web');
   await git(['switch', '-q', '-c', 'with-submodule'], web);

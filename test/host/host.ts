@@ -18,6 +18,7 @@ import { RepositoryRegistry } from './repositories.ts';
 import { RequestHandler } from './request-handler.ts';
 import type { RecordedRequest } from './request-handler.ts';
 import { TokenRegistry } from './tokens.ts';
+import { TlsFront } from './tls-front.ts';
 import type { TokenGrant } from './tokens.ts';
 
 export interface HostRepository {
@@ -34,6 +35,8 @@ export interface HostOptions {
   readonly repositories?: readonly HostRepository[];
   /** Names answered beside github.localhost and api.github.localhost, for an enterprise host. */
   readonly hostNames?: readonly string[];
+  /** Names answered over https as well, by way of the proxy; their CA stands in `environment`. */
+  readonly secureNames?: readonly string[];
 }
 
 export interface Host extends AsyncDisposable {
@@ -67,6 +70,7 @@ export interface Host extends AsyncDisposable {
 export async function startHost(options: HostOptions = {}): Promise<Host> {
   const backend = await GitBackend.open();
   const host = new LoopbackHost(backend, options);
+  await host.openTls(options.secureNames ?? []);
   for (const repository of options.repositories ?? []) host.addRepository(repository);
   await host.listen();
   return host;
@@ -81,16 +85,19 @@ class LoopbackHost implements Host {
   readonly #pullRequests = new PullRequestRegistry();
   readonly #faults = new FaultRegistry();
   readonly #handler: RequestHandler;
+  readonly #secureNames: readonly string[];
+  #tls: TlsFront | null = null;
 
   constructor(backend: GitBackend, options: HostOptions) {
     this.#backend = backend;
+    this.#secureNames = options.secureNames ?? [];
     this.#handler = new RequestHandler({
       backend,
       tokens: this.#tokens,
       repositories: this.#repositories,
       pullRequests: this.#pullRequests,
       faults: this.#faults,
-      hostNames: new Set(options.hostNames ?? []),
+      hostNames: new Set([...(options.hostNames ?? []), ...this.#secureNames]),
     });
     this.#server = createServer((request, response) => {
       void this.#handler.handle(request, response);
@@ -101,9 +108,21 @@ class LoopbackHost implements Host {
       // A client that goes away in the middle is a case under test, not a fault of the host.
       socket.on('error', () => socket.destroy());
     });
-    this.#server.on('connect', (_request, socket) => {
-      const text = 'CONNECT is not served: use plain http\n';
+    this.#server.on('connect', ({ url = '' }, socket) => {
+      if (this.#tls !== null && this.#secureNames.some((name) => url === `${name}:443`)) {
+        socket.write('HTTP/1.1 200 Connection established\r\n\r\n');
+        this.#tls.accept(socket);
+        return;
+      }
+      const text = `CONNECT is not served for ${url}\n`;
       socket.end(`HTTP/1.1 403 Forbidden\r\ncontent-length: ${text.length}\r\n\r\n${text}`);
+    });
+  }
+
+  async openTls(names: readonly string[]): Promise<void> {
+    if (names.length === 0) return;
+    this.#tls = await TlsFront.open(names, (request, response) => {
+      void this.#handler.handle(request, response);
     });
   }
 
@@ -129,6 +148,9 @@ class LoopbackHost implements Host {
       https_proxy: origin,
       NO_PROXY: '',
       no_proxy: '',
+      ...(this.#tls === null
+        ? {}
+        : { SSL_CERT_FILE: this.#tls.caFile, GIT_SSL_CAINFO: this.#tls.caFile }),
     };
   }
 
@@ -192,6 +214,7 @@ class LoopbackHost implements Host {
     this.#server.close();
     for (const socket of this.#sockets) socket.destroy();
     await closed;
+    await this.#tls?.[Symbol.asyncDispose]();
     await this.#backend[Symbol.asyncDispose]();
   }
 }

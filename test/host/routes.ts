@@ -3,6 +3,7 @@
  * Takes the absolute form that clients send to a proxy, and the origin form of a direct request.
  */
 import type { IncomingMessage } from 'node:http';
+import { TLSSocket } from 'node:tls';
 import type { RequestFacts, Service } from './faults.ts';
 
 export interface Target extends Omit<RequestFacts, 'token'> {
@@ -17,7 +18,8 @@ const GIT_PATH =
 
 /** @returns null when the request line is no URL of this kind. */
 export function targetOf(request: IncomingMessage): Target | null {
-  const base = `http://${request.headers.host ?? 'localhost'}`;
+  const scheme = request.socket instanceof TLSSocket ? 'https' : 'http';
+  const base = `${scheme}://${request.headers.host ?? 'localhost'}`;
   const line = request.url ?? '/';
   if (!URL.canParse(line, base)) return null;
   const { host, origin, pathname, search, searchParams } = new URL(line, base);
@@ -37,8 +39,8 @@ export function targetOf(request: IncomingMessage): Target | null {
   return { ...shared, service, phase: null, owner, name, gitPath: null };
 }
 
-/** github.localhost has its API on a host of its own; a direct request finds both in one place. */
+/** github.com has its API on a host of its own; a direct request finds both in one place. */
 function apiService(host: string, path: string): Service {
   if (path === '/graphql' || path === '/api/graphql') return 'graphql';
-  return host === 'github.localhost' ? 'web' : 'rest';
+  return ['github.localhost', 'github.com'].includes(host) ? 'web' : 'rest';
 }
