@@ -10,6 +10,7 @@ import { build } from 'esbuild';
 import type { BuildOptions } from 'esbuild';
 import { licencesOf } from './licences.ts';
 import { rehearse } from './rehearse.ts';
+import { slim } from './slim.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const DIST = join(ROOT, 'dist');
@@ -58,7 +59,7 @@ async function buildBundles(): Promise<string[]> {
     })),
     // Loaded late, but not by Node's module loader: it would not find it.
     supported: { 'dynamic-import': false },
-    alias: { 'string-width': './build/string-width.ts' },
+    plugins: [slim],
     define: { ...OPTIONS.define, 'import.meta.url': JSON.stringify(NOWHERE) },
     metafile: true,
   });

@@ -1,0 +1,23 @@
+/**
+ * Parts of packages that every start would pay for and no start needs, each with what stands in for
+ * it. Each stand-in says what it saves.
+ */
+import { fileURLToPath } from 'node:url';
+import type { Plugin } from 'esbuild';
+
+/** What is imported, by which files (all, unless told), and what they get instead. */
+const STAND_INS = [
+  { imported: /^string-width$/, by: /./, file: 'string-width.ts' },
+  { imported: /^undici$/, by: /./, file: 'undici.cjs' },
+  { imported: /^\.\/client-h2\.js$/, by: /undici/, file: 'http2.cjs' },
+];
+
+export const slim: Plugin = {
+  name: 'slim',
+  setup({ onResolve }) {
+    for (const { imported, by, file } of STAND_INS) {
+      const path = fileURLToPath(new URL(`slim/${file}`, import.meta.url));
+      onResolve({ filter: imported }, ({ importer }) => (by.test(importer) ? { path } : null));
+    }
+  },
+};
