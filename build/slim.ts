@@ -14,10 +14,12 @@ const STAND_INS = [
 
 export const slim: Plugin = {
   name: 'slim',
-  setup({ onResolve }) {
+  setup(build) {
     for (const { imported, by, file } of STAND_INS) {
       const path = fileURLToPath(new URL(`slim/${file}`, import.meta.url));
-      onResolve({ filter: imported }, ({ importer }) => (by.test(importer) ? { path } : null));
+      build.onResolve({ filter: imported }, ({ importer }) =>
+        by.test(importer) ? { path } : null,
+      );
     }
   },
 };

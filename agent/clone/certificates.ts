@@ -3,18 +3,19 @@
  * Leaves: PEM texts, or null for Node's own default.
  */
 import { readFile } from 'node:fs/promises';
-import { rootCertificates } from 'node:tls';
 import { errnoOf, TransportError } from '../errors.ts';
 import type { CloneEnvironment } from './clone-job.ts';
 
 /**
  * As git: GIT_SSL_CAINFO, else SSL_CERT_FILE, in place of the built-in roots; and NODE_EXTRA_CA_CERTS
- * beside either. null: Node's own default, which already has NODE_EXTRA_CA_CERTS.
+ * beside either. null: Node's own default.
  */
 export async function readCertificates(environment: CloneEnvironment): Promise<string[] | null> {
   const { GIT_SSL_CAINFO, SSL_CERT_FILE, NODE_EXTRA_CA_CERTS } = environment;
   const bundle = GIT_SSL_CAINFO ?? SSL_CERT_FILE;
   if (bundle === undefined && NODE_EXTRA_CA_CERTS === undefined) return null;
+  // Loaded only where needed: it takes 5 ms.
+  const { rootCertificates } = await import('node:tls');
   const roots = bundle === undefined ? [...rootCertificates] : [await readBundle(bundle)];
   return NODE_EXTRA_CA_CERTS === undefined
     ? roots

@@ -3,8 +3,6 @@
  * Leaves: the connected socket, on which TLS is still to come, or a TransportError that says what
  * the proxy answered.
  */
-import * as http from 'node:http';
-import * as https from 'node:https';
 import type { Socket } from 'node:net';
 import { TransportError } from '../errors.ts';
 import { proxyAuthorization } from './proxy.ts';
@@ -15,10 +13,15 @@ export interface TlsOptions {
   readonly ca?: string[];
 }
 
-export function connectThrough(proxy: URL, authority: string, tls: TlsOptions): Promise<Socket> {
+export async function connectThrough(
+  proxy: URL,
+  authority: string,
+  tls: TlsOptions,
+): Promise<Socket> {
+  const { request } =
+    proxy.protocol === 'https:' ? await import('node:https') : await import('node:http');
   const authorization = proxyAuthorization(proxy);
   return new Promise((resolve, reject) => {
-    const { request } = proxy.protocol === 'https:' ? https : http;
     const connect = request(proxy.origin, {
       method: 'CONNECT',
       path: authority,

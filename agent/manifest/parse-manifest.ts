@@ -3,7 +3,7 @@
  * with every fault that can be known at once. Invariant: nothing but a ManifestError is thrown for
  * any input, and no message holds a value of the manifest that may be a token.
  */
-import type { z } from 'zod';
+import type * as z from 'zod/mini';
 import { ManifestError } from '../errors.ts';
 import type { Checkout, Manifest, Resource, SkippedResource } from '../resource.ts';
 import { Token } from '../token.ts';
@@ -166,7 +166,7 @@ function fieldOf(value: unknown, name: string): unknown {
     : undefined;
 }
 
-function faultsOf(error: z.ZodError, path: readonly PropertyKey[]): Fault[] {
+function faultsOf(error: z.core.$ZodError, path: readonly PropertyKey[]): Fault[] {
   return error.issues.map((issue) => ({
     pointer: pointerTo([...path, ...issue.path]),
     message: issue.message,

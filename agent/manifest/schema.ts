@@ -1,9 +1,13 @@
 /**
  * The shape of the manifest as zod schemas: parse-manifest.ts checks with them, and
  * docs/manifest.schema.json is generated from them. Rules that depend on flags (url, mount_path)
- * are handed in. Unknown fields are ignored; messages never quote a value.
+ * are handed in. Unknown fields are ignored; messages never quote a value. From zod/mini, which takes
+ * 2 ms to load; zod takes 15.
  */
-import { z } from 'zod';
+import * as z from 'zod/mini';
+
+// A manifest is read a few times: zod would compile a parser for it, which takes longer than it saves.
+z.config({ jitless: true });
 
 /** A thousand resources with long fields fit; ten megabytes by mistake do not. */
 export const MANIFEST_LIMIT_BYTES = 1024 * 1024;
@@ -55,13 +59,15 @@ function branchReasons(name: string): string[] {
   return broken ? ['must be the name of a branch, as in refs/heads/<name>'] : [];
 }
 
-const label = textThat(labelReasons).nullish();
+const label = z.nullish(textThat(labelReasons));
 
 const checkout = z.discriminatedUnion('type', [
   z.object({ type: z.literal('branch'), name: textThat(branchReasons) }),
   z.object({
     type: z.literal('commit'),
-    sha: z.string().regex(/^[0-9a-fA-F]{40}$/, 'must be a full commit id of 40 hex digits'),
+    sha: z
+      .string()
+      .check(z.regex(/^[0-9a-fA-F]{40}$/, 'must be a full commit id of 40 hex digits')),
   }),
 ]);
 
@@ -69,21 +75,29 @@ export function repositorySchema(rules: FieldRules) {
   return z.object({
     type: z.literal('github_repository'),
     id: label,
-    url: textThat(rules.url).meta({
-      description: 'https://host/owner/name, with or without .git',
-      pattern: '^[Hh][Tt][Tt][Pp][Ss]?://[^/@?#%\\\\\\s]+/[A-Za-z0-9._-]+/[A-Za-z0-9._-]+/?$',
-    }),
-    mount_path: textThat(rules.mountPath).nullish().meta({
-      description: "Absolute path of the clone; <mount root>/<repository's name> without it",
-    }),
-    authorization_token: textThat(tokenReasons).meta({
-      description: 'GitHub personal access token: for clone, push and gh',
-      pattern: '^[!-~]+$',
-      maxLength: TOKEN_LIMIT,
-    }),
-    checkout: checkout.nullish().meta({
-      description: "What to check out; the host's default branch without it",
-    }),
+    url: textThat(rules.url).check(
+      z.meta({
+        description: 'https://host/owner/name, with or without .git',
+        pattern: '^[Hh][Tt][Tt][Pp][Ss]?://[^/@?#%\\\\\\s]+/[A-Za-z0-9._-]+/[A-Za-z0-9._-]+/?$',
+      }),
+    ),
+    mount_path: z.nullish(textThat(rules.mountPath)).check(
+      z.meta({
+        description: "Absolute path of the clone; <mount root>/<repository's name> without it",
+      }),
+    ),
+    authorization_token: textThat(tokenReasons).check(
+      z.meta({
+        description: 'GitHub personal access token: for clone, push and gh',
+        pattern: '^[!-~]+$',
+        maxLength: TOKEN_LIMIT,
+      }),
+    ),
+    checkout: z.nullish(checkout).check(
+      z.meta({
+        description: "What to check out; the host's default branch without it",
+      }),
+    ),
   });
 }
 
@@ -91,9 +105,11 @@ export function repositorySchema(rules: FieldRules) {
 export const otherResourceSchema = z.object({
   type: z
     .string()
-    .regex(
-      /^(?!github_repository$)[A-Za-z][A-Za-z0-9_.-]{0,31}$/,
-      'must be the name of a resource type',
+    .check(
+      z.regex(
+        /^(?!github_repository$)[A-Za-z][A-Za-z0-9_.-]{0,31}$/,
+        'must be the name of a resource type',
+      ),
     ),
 });
 
@@ -115,13 +131,17 @@ export const gitUserSchema = z.object({
   email: textThat(emailReasons),
 });
 
-function manifestOf<Resource extends z.ZodType>(resource: Resource) {
+function manifestOf<Resource extends z.ZodMiniType>(resource: Resource) {
   return z.object({
-    session_id: label.meta({ description: 'Shown in status and logs' }),
-    git_user: gitUserSchema.nullish().meta({
-      description: 'Who commits: user.name and user.email; the user of the token without it',
-    }),
-    resources: z.array(resource).max(RESOURCE_LIMIT, `must have at most ${RESOURCE_LIMIT} entries`),
+    session_id: label.check(z.meta({ description: 'Shown in status and logs' })),
+    git_user: z.nullish(gitUserSchema).check(
+      z.meta({
+        description: 'Who commits: user.name and user.email; the user of the token without it',
+      }),
+    ),
+    resources: z
+      .array(resource)
+      .check(z.maxLength(RESOURCE_LIMIT, `must have at most ${RESOURCE_LIMIT} entries`)),
   });
 }
 
@@ -131,11 +151,13 @@ export const outlineSchema = manifestOf(z.unknown());
 /** docs/manifest.schema.json. */
 export function manifestJsonSchema(): object {
   const unruled: FieldRules = { url: () => [], mountPath: () => [] };
-  const whole = manifestOf(z.union([repositorySchema(unruled), otherResourceSchema])).meta({
-    title: 'mount-agent manifest',
-    description:
-      `At most ${MANIFEST_LIMIT_BYTES} bytes of UTF-8 without byte order mark; no key twice; ` +
-      'no two mounts equal or one inside the other. Unknown fields are ignored.',
-  });
+  const whole = manifestOf(z.union([repositorySchema(unruled), otherResourceSchema])).check(
+    z.meta({
+      title: 'mount-agent manifest',
+      description:
+        `At most ${MANIFEST_LIMIT_BYTES} bytes of UTF-8 without byte order mark; no key twice; ` +
+        'no two mounts equal or one inside the other. Unknown fields are ignored.',
+    }),
+  );
   return z.toJSONSchema(whole, { io: 'input' });
 }
