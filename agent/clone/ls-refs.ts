@@ -12,13 +12,22 @@ import type { ClaimedRef, RemoteRefs } from './remote-refs.ts';
 const SYMREF_TARGET = 'symref-target:';
 const PEELED = 'peeled:';
 
-/** A command of protocol 2 with the capabilities that every command of ours carries. */
+/**
+ * A command of protocol 2 with the capabilities that every command of ours carries.
+ * @throws TRANSPORT_PROTOCOL when the host does not know the command.
+ */
 export function commandRequest(
   command: string,
   capabilities: Capabilities,
   agent: string,
   body: readonly string[],
 ): Buffer {
+  if (!capabilities.has(command)) {
+    throw new TransportError(
+      'TRANSPORT_PROTOCOL',
+      `the ref advertisement: expected the command ${command} of protocol 2, got none`,
+    );
+  }
   const head = [`command=${command}`];
   if (capabilities.has('agent')) head.push(`agent=${agent}`);
   if (capabilities.has('object-format')) head.push('object-format=sha1');

@@ -85,10 +85,11 @@ export class PacketReader {
     return lineOf(packet.payload);
   }
 
-  /** @throws TRANSPORT_PROTOCOL when something follows what should have been the last packet. */
+  /** @throws TRANSPORT_PROTOCOL when anything, packet or not, follows what should have been the last. */
   async expectEnd(): Promise<void> {
-    const packet = await this.read();
-    if (packet !== null) throw this.#violation(`the end, got a ${packet.type} packet`);
+    if (this.#chunk.length - this.#offset > 0 || (await this.#refill())) {
+      throw this.#violation('the end, got more bytes');
+    }
   }
 
   /** `length` bytes: a view of the chunk where it has them all, a copy where they are spread. */

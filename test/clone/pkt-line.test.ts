@@ -61,6 +61,14 @@ describe('PacketReader', () => {
     await packets.expect();
     await expect(packets.expectEnd()).rejects.toMatchObject({ code: 'TRANSPORT_PROTOCOL' });
   });
+
+  it('expectEnd() refuses half a packet too, and does not call it a lost connection', async () => {
+    for (const size of CUTS) {
+      const packets = new PacketReader(cut(bytesOf(FLUSH, '0'), size), 'the test');
+      await packets.expect();
+      await expect(packets.expectEnd()).rejects.toMatchObject({ code: 'TRANSPORT_PROTOCOL' });
+    }
+  });
 });
 
 describe('encodeLine()', () => {

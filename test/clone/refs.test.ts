@@ -243,6 +243,13 @@ describe('requests', () => {
     expect(() => fetchRequest(bare)).toThrow(/side-band-64k/);
   });
 
+  it('are not made of a command of protocol 2 that the host does not know', () => {
+    const bare = new Map([['agent', 'git/2']]);
+    expect(() => lsRefsRequest(bare, 'x/1')).toThrow(/the command ls-refs of protocol 2/);
+    const fetch = { version: 2, capabilities: bare, wants: [A], agent: 'x' } as const;
+    expect(() => fetchRequest(fetch)).toThrow(/the command fetch of protocol 2/);
+  });
+
   it.each([
     [
       'packfile-uris',
