@@ -39,7 +39,6 @@ export async function writeGitdir(context: GitdirContext): Promise<void> {
   const { gitdir, plan, originUrl, shallow } = context;
   // isomorphic-git wrote HEAD of the remote here, as a plain oid.
   await rm(join(gitdir, 'refs/remotes'), { recursive: true, force: true });
-  await mkdir(join(gitdir, 'refs/remotes'), { recursive: true });
   await writeFile(join(gitdir, 'config'), gitConfig(configOf(plan, originUrl)));
   await writeFile(join(gitdir, 'description'), DESCRIPTION);
   await mkdir(join(gitdir, 'info'), { recursive: true });

@@ -8,7 +8,7 @@ import type { Checkout } from '../resource.ts';
 import { maskControls } from './printable.ts';
 import { refNameOf } from './ref-name.ts';
 import type { RefName } from './ref-name.ts';
-import { BRANCH_PREFIX } from './remote-refs.ts';
+import { BRANCH_PREFIX, TAG_PREFIX } from './remote-refs.ts';
 import type { RemoteRef, RemoteRefs } from './remote-refs.ts';
 
 export const REMOTE = 'origin';
@@ -36,7 +36,7 @@ export function planRefs(remote: RemoteRefs, checkout: Checkout | null): RefPlan
   const head =
     checkout?.type === 'branch'
       ? { ref: findBranch(remote, checkout.name) }
-      : { ref: remoteDefault ?? unannounced(remote) };
+      : { ref: remoteDefault };
   const detachAt = checkout?.type === 'commit' ? checkout.oid : null;
   return {
     ...headOf(remote, head.ref),
@@ -68,20 +68,31 @@ function defaultBranch({ headOid, headTarget, branches }: RemoteRefs): RemoteRef
   return candidates.find(({ name }) => name === FALLBACK_BRANCH) ?? candidates[0] ?? null;
 }
 
-/** Without a HEAD on the remote, a branch of the name that git would choose by itself. */
-function unannounced({ headOid, headTarget, branches }: RemoteRefs): RemoteRef | null {
-  if (headOid !== null || headTarget !== null) return null;
-  return branches.find(({ name }) => name === FALLBACK_BRANCH) ?? null;
-}
-
 function headOf(
-  { headOid, headTarget }: RemoteRefs,
+  remote: RemoteRefs,
   branch: RemoteRef | null,
 ): Pick<RefPlan, 'headRef' | 'headOid'> {
   if (branch !== null) return { headRef: branch.name, headOid: branch.oid };
-  if (headOid !== null) return { headRef: null, headOid };
-  const unborn = headTarget?.startsWith(BRANCH_PREFIX) === true ? headTarget : FALLBACK_BRANCH;
-  return { headRef: unborn, headOid: null };
+  if (remote.headOid !== null) return { headRef: null, headOid: remote.headOid };
+  return unbornHead(remote);
+}
+
+/**
+ * Where HEAD leads nowhere on the remote, git looks for the name that it is to have: a branch, or a
+ * tag, where HEAD is detached then (find_remote_branch in builtin/clone.c).
+ */
+function unbornHead({
+  headTarget,
+  branches,
+  tags,
+}: RemoteRefs): Pick<RefPlan, 'headRef' | 'headOid'> {
+  const headRef = headTarget?.startsWith(BRANCH_PREFIX) === true ? headTarget : FALLBACK_BRANCH;
+  const branch = branches.find(({ name }) => name === headRef);
+  if (branch !== undefined) return { headRef, headOid: branch.oid };
+  const tagName = TAG_PREFIX + headRef.slice(BRANCH_PREFIX.length);
+  const tag = tags.find(({ name }) => name === tagName);
+  if (tag !== undefined) return { headRef: null, headOid: tag.peeled ?? tag.oid };
+  return { headRef, headOid: null };
 }
 
 function findBranch({ branches }: RemoteRefs, branchName: string): RemoteRef {
