@@ -182,7 +182,7 @@ describe('rotate()', () => {
   });
 });
 
-/** Raised for a campaign: ROTATIONS=10000 npx vitest run test/credentials/credential-files */
+/** Raised for a campaign: npm run rotations */
 const ROTATIONS = Number(process.env['ROTATIONS'] ?? 50);
 
 it(
@@ -204,13 +204,23 @@ it(
       reader(`tail -n 1 ${inRun('gh', 'table')}`, String.raw`^default\t\S+\tghe\.example\t-$`),
       reader(`git config --file ${inRun('gitconfig')} push.default`, '^simple$'),
       reader(
+        `cat ${inRun('gh', key('ghe'), 'config.yml')} | tr '\\n' ' '`,
+        '^version: "1" .*disabled',
+      ),
+      reader(
         `printf 'protocol=https\\nhost=github.com\\n' | git -c credential.helper= -c include.path=${inRun('credentials', `${key('web')}.gitconfig`)} credential fill | sed -n s/^password=//p`,
         whole,
       ),
     ];
     await Promise.all(readers.map(({ begun }) => begun));
+    const startedAt = performance.now();
     for (let n = 1; n <= ROTATIONS; n++) await session.files.rotate(tokens(n));
+    const rotationMs = (performance.now() - startedAt) / ROTATIONS;
     const outcomes = await Promise.all(readers.map(({ end }) => end()));
+    if (ROTATIONS >= 1000) {
+      const reads = outcomes.map((outcome) => outcome.reads).join(' + ');
+      console.log(`${ROTATIONS} rotations of ${rotationMs.toFixed(1)} ms each; reads: ${reads}`);
+    }
     for (const { reads, bad } of outcomes) {
       expect(bad).toEqual([]);
       expect(reads).toBeGreaterThan(5);

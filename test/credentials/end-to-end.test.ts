@@ -1,4 +1,5 @@
-import { appendFileSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import { appendFileSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
@@ -17,6 +18,7 @@ import type { RunOutcome } from './session.ts';
 // Of this file alone: the search at its end looks at every process.
 const WEB = 'github_pat_endToEndWeb_canary_0123456789';
 const API = 'ghp_endToEndApicanary0123456789';
+const READER = 'github_pat_endToEndReader_canary_0123456789';
 const NEW_WEB = 'github_pat_endToEndRotated_canary_0123456789';
 
 let session: Session;
@@ -43,10 +45,11 @@ async function hostWithThree(): Promise<Host> {
     copyFixture(fixture, join(session.directory('bare'), `${name}.git`));
   const walter = { token: WEB, login: 'walter', permissions: 'write' } as const;
   const wanda = { token: NEW_WEB, login: 'wanda', permissions: 'write' } as const;
+  const rita = { token: READER, login: 'rita', permissions: 'read' } as const;
   const ada = { token: API, login: 'ada', permissions: 'write' } as const;
   return startHost({
     repositories: [
-      { owner: 'acme', name: 'web', bareDir: await bare('web'), tokens: [walter, wanda] },
+      { owner: 'acme', name: 'web', bareDir: await bare('web'), tokens: [walter, wanda, rita] },
       { owner: 'acme', name: 'api', bareDir: await bare('api'), tokens: [ada] },
       { owner: 'acme', name: 'lib', bareDir: await bare('lib'), tokens: [walter] },
     ],
@@ -152,6 +155,34 @@ it('a private submodule is cloned, fetched and pushed with the token of the moun
   expect(seen()).toEqual(['walter']);
 });
 
+it('git-lfs uploads and downloads with the token of its mount, and the storage sees none', async () => {
+  const attributes = join(session.root, 'api', '.gitattributes');
+  const large = join(session.root, 'api', 'large.bin');
+  await succeeds('api', 'git', 'lfs', 'install', '--local');
+  await succeeds('api', 'git', 'switch', '-q', '-c', 'large');
+  appendFileSync(attributes, '*.bin filter=lfs diff=lfs merge=lfs -text\n');
+  const content = randomBytes(100_000);
+  writeFileSync(large, content);
+  await succeeds('api', 'git', 'add', '.');
+  await succeeds('api', 'git', 'commit', '-q', '-m', 'Add a large file');
+  await succeeds('api', 'git', 'push', '-q');
+  const lfs = (): string[] =>
+    host.requests
+      .slice(taken)
+      .filter(({ service }) => service === 'git-lfs' || service === 'lfs-storage')
+      .map(({ service, method, token }) => `${service} ${method} ${token}`);
+  expect(lfs()).toContain('git-lfs POST ada');
+  expect(lfs()).toContain('lfs-storage PUT null');
+  expect(seen()).toEqual([null, 'ada']);
+  rmSync(join(session.root, 'api', '.git/lfs'), { recursive: true });
+  rmSync(large);
+  await succeeds('api', 'git', 'lfs', 'pull');
+  expect(readFileSync(large).equals(content)).toBe(true);
+  expect(lfs()).toContain('git-lfs POST ada');
+  expect(lfs()).toContain('lfs-storage GET null');
+  expect(seen()).toEqual(['ada', null]);
+});
+
 it('a linked worktree elsewhere pushes and asks with the token of its mount', async () => {
   await succeeds('api', 'git', 'worktree', 'add', '-q', '-b', 'linked', '../elsewhere');
   await succeeds('elsewhere', 'git', 'commit', '-q', '--allow-empty', '-m', 'Linked');
@@ -208,6 +239,32 @@ it('a refused token is asked for again at the next command, because nothing eras
   await session.files.rotate(resources(NEW_WEB));
   await succeeds('web', 'git', 'fetch', '-q');
   expect(seen()).toEqual([null, 'wanda']);
+});
+
+it('a token that can only read fetches and lists, and what refuses the push is the host, in its words', async () => {
+  await session.files.rotate(resources(READER));
+  await commitOn('read-only', 'web');
+  await succeeds('web', 'git', 'fetch', '-q');
+  await succeeds('web', 'gh', 'pr', 'list');
+  const push = await inSession('web', 'git', 'push');
+  expect(push.code).toBe(128);
+  expect(push.stderr).toContain('Write access to repository not granted');
+  expect((await inSession('web', 'gh', 'pr', 'create', '--fill', '-H', 'x')).code).not.toBe(0);
+  expect(seen()).toEqual([null, 'rita']);
+});
+
+it('a token that is not authorised for the organisation is sent, and the way out is shown', async () => {
+  const url = 'http://github.localhost/orgs/acme/sso?authorization_request=A1';
+  const sso = host.fault({ token: 'walter' }, { type: 'sso-required', url });
+  const fetched = await inSession('web', 'git', 'fetch');
+  expect(fetched.code).toBe(128);
+  expect(fetched.stderr).toContain(url);
+  const asked = await inSession('web', 'gh', 'api', 'repos/acme/web');
+  expect(asked.code).not.toBe(0);
+  expect(asked.stderr).toContain('SAML');
+  expect(seen()).toEqual([null, 'walter']);
+  sso.remove();
+  await succeeds('web', 'git', 'fetch', '-q');
 });
 
 it.each([

@@ -4,7 +4,8 @@
  */
 import type { Damage, Reply } from './reply.ts';
 
-export type Service = 'git-upload-pack' | 'git-receive-pack' | 'rest' | 'graphql' | 'web';
+export type Service =
+  'git-upload-pack' | 'git-receive-pack' | 'git-lfs' | 'lfs-storage' | 'rest' | 'graphql' | 'web';
 
 /** What a fault may look at; `phase` is null for requests that are not Git's. */
 export interface RequestFacts {

@@ -8,6 +8,7 @@ import type { Fault, FaultRegistry, RequestFacts } from './faults.ts';
 import type { GitBackend, GitRequest } from './git-backend.ts';
 import { answerGraphql } from './graphql.ts';
 import type { PullRequestRegistry } from './pull-requests.ts';
+import { LFS_STORAGE_HOST, LfsStore } from './lfs.ts';
 import { sendReply } from './reply.ts';
 import type { Reply } from './reply.ts';
 import type { HostedRepository, RepositoryRegistry } from './repositories.ts';
@@ -45,6 +46,7 @@ export class RequestHandler {
   bytesPerSecond: number | null = null;
   uploadPack: { answer(request: GitRequest): Promise<Reply> };
   readonly #context: HandlerContext;
+  readonly #lfs = new LfsStore();
 
   constructor(context: HandlerContext) {
     this.#context = context;
@@ -103,6 +105,11 @@ export class RequestHandler {
     const instead = fault === null ? null : faultReply(fault, record);
     if (instead !== null) return instead;
     if (target.gitPath !== null) return this.#answerGit(request, target, presented);
+    if (target.lfsPath !== undefined) return this.#answerLfs(request, target, presented);
+    if (target.service === 'lfs-storage') {
+      const signature = textOr(request.headers['x-signature'], undefined);
+      return this.#lfs.store(target.method, target.path, signature, request);
+    }
     if (target.service === 'web') return notFound('web');
     return this.#answerApi(request, target, presented, record);
   }
@@ -112,6 +119,7 @@ export class RequestHandler {
     const names = [
       'github.localhost',
       'api.github.localhost',
+      LFS_STORAGE_HOST,
       own,
       own.replace('127.0.0.1', 'localhost'),
     ];
@@ -152,6 +160,20 @@ export class RequestHandler {
       body: request,
       login: identity?.login ?? null,
     });
+  }
+
+  async #answerLfs(
+    request: IncomingMessage,
+    target: Target,
+    presented: Presented | null,
+  ): Promise<Reply> {
+    const { tokens, repositories } = this.#context;
+    const lookup = repositories.lookup(target.owner!, target.name!);
+    const repository = lookup.found === 'nothing' ? null : lookup.repository;
+    if (tokens.identify(presented) === null) return unauthorized(target.service);
+    const permission = this.#permission(presented, repository);
+    if (permission === null) return notFound(target.service);
+    return this.#lfs.answer(target.lfsPath ?? '', permission, await readJson(request));
   }
 
   async #answerApi(

@@ -4,6 +4,7 @@
  */
 import type { IncomingMessage } from 'node:http';
 import { TLSSocket } from 'node:tls';
+import { LFS_STORAGE_HOST } from './lfs.ts';
 import type { RequestFacts, Service } from './faults.ts';
 
 export interface Target extends Omit<RequestFacts, 'token'> {
@@ -11,10 +12,14 @@ export interface Target extends Omit<RequestFacts, 'token'> {
   readonly origin: string;
   /** Of a Git request, the path within the repository. */
   readonly gitPath: string | null;
+  /** Of Git LFS, the path below the repository's `info/lfs`. */
+  readonly lfsPath?: string;
 }
 
 const GIT_PATH =
   /^\/([^/]+)\/([^/]+?)(?:\.git)?(\/info\/refs|\/git-upload-pack|\/git-receive-pack)$/;
+
+const LFS_PATH = /^\/([^/]+)\/([^/]+?)(?:\.git)?\/info\/lfs(\/.+)$/;
 
 /** @returns null when the request line is no URL of this kind. */
 export function targetOf(request: IncomingMessage): Target | null {
@@ -33,7 +38,12 @@ export function targetOf(request: IncomingMessage): Target | null {
     const phase = gitPath === '/info/refs' ? 'advertisement' : 'exchange';
     return { ...shared, service, phase, owner: owner!, name: name!, gitPath: gitPath! };
   }
-  const service = apiService(host, path);
+  const lfs = host.startsWith('api.') ? null : LFS_PATH.exec(path);
+  if (lfs !== null) {
+    const [, owner = '', name = '', lfsPath = ''] = lfs;
+    return { ...shared, service: 'git-lfs', phase: null, owner, name, gitPath: null, lfsPath };
+  }
+  const service = host === LFS_STORAGE_HOST ? 'lfs-storage' : apiService(host, path);
   const named = /^(?:\/api\/v3)?\/repos\/([^/]+)\/([^/]+)/.exec(path);
   const [owner, name] = [named?.[1] ?? null, named?.[2] ?? null];
   return { ...shared, service, phase: null, owner, name, gitPath: null };
