@@ -28,8 +28,9 @@ export async function mountOnce(config: Config, host: Host, spare: SpareProcess)
       colour: (env['NO_COLOR'] ?? '') === '',
     });
     await using tokens = new TokenWatch(session);
+    const mounts = Promise.all(session.resources.map((resource) => session.mount(resource)));
     const users = tokens.learnUsers(session.resources);
-    const results = await Promise.all(session.resources.map((resource) => session.mount(resource)));
+    const results = await mounts;
     await users;
     return results.every(Boolean) ? EXIT.ok : EXIT.unavailable;
   } catch (error) {
