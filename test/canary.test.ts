@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmod, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -97,4 +97,28 @@ it('searchForTokens() lets allowed files hold a token, but only when they are pr
   await chmod(file, 0o600);
   const below = { directories: [directory], allow: [`${directory}/`] };
   expect(await searchForTokens([TOKEN], below)).toEqual([]);
+});
+
+it('searchForTokens() finds a token that git keeps compressed, packed, and refers to nowhere', async () => {
+  const clone = join(directory, 'clone');
+  const git = (...args: string[]): string =>
+    execFileSync('git', ['-C', clone, '-c', 'user.name=A', '-c', 'user.email=a@b.c', ...args], {
+      env: { PATH: process.env['PATH'], GIT_CONFIG_NOSYSTEM: '1', GIT_CONFIG_GLOBAL: '/dev/null' },
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
+  await mkdir(clone);
+  git('init', '-q');
+  git('commit', '-q', '--allow-empty', '-m', 'first');
+  git('commit', '-q', '--allow-empty', '-m', `with ${TOKEN}`);
+  const found = [{ where: `objects of ${join(clone, '.git')}`, form: 'token 0, raw' }];
+  const search = (): Promise<unknown> =>
+    searchForTokens([TOKEN], { directories: [join(clone, '.git')] });
+  await rm(join(clone, '.git', 'COMMIT_EDITMSG'));
+  await rm(join(clone, '.git', 'logs'), { recursive: true });
+  expect(await search()).toEqual(found);
+  git('repack', '-q', '-a', '-d');
+  git('update-ref', 'refs/heads/main', git('rev-parse', 'HEAD^').trim());
+  await rm(join(clone, '.git', 'logs'), { recursive: true, force: true });
+  expect(await search()).toEqual(found);
 });

@@ -1,10 +1,12 @@
 /**
  * Where a secret ended up: every end-to-end test closes with this search over directories (file
- * contents, names, link targets, `.git` included), texts, and running processes, for every form
- * that tokenForms() knows. Files meant to hold a token are allowed by name and must be private.
+ * contents, names, link targets, and what git keeps compressed), texts, and running processes, for
+ * every form that tokenForms() knows. Files meant to hold a token are allowed by name and must be private.
  */
+import { spawn } from 'node:child_process';
 import { lstat, open, readFile, readdir, readlink } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Readable } from 'node:stream';
 import { Token, tokenForms } from '../agent/token.ts';
 
 export interface Places {
@@ -92,6 +94,9 @@ async function searchPath(
     searchBytes(`target of ${path}`, Buffer.from(target ?? ''), needles, findings);
   } else if (stats.isDirectory()) {
     const names = (await unlessGone(readdir(path))) ?? [];
+    if (names.includes('HEAD') && names.includes('objects')) {
+      await searchGitObjects(path, needles, findings);
+    }
     for (const name of names) await searchPath(join(path, name), needles, allow, findings);
   } else if (stats.isFile()) {
     if (!allow.some((each) => each === path || (each.endsWith('/') && path.startsWith(each)))) {
@@ -102,28 +107,45 @@ async function searchPath(
   }
 }
 
-/** In pieces that overlap by the longest form, so that a pack of any size can be searched. */
+/** Objects and packs are compressed: git writes them out, whether anything refers to them or not. */
+async function searchGitObjects(
+  gitdir: string,
+  needles: readonly Needle[],
+  findings: Finding[],
+): Promise<void> {
+  const args = ['cat-file', '--batch-all-objects', '--unordered', '--batch'];
+  const child = spawn('git', [`--git-dir=${gitdir}`, ...args], {
+    env: { PATH: process.env['PATH'], GIT_CONFIG_NOSYSTEM: '1', GIT_CONFIG_GLOBAL: '/dev/null' },
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  // Of a repository that was left half-made, whatever can be read is searched.
+  await searchStream(`objects of ${gitdir}`, child.stdout, needles, findings);
+}
+
 async function searchFile(
   path: string,
   needles: readonly Needle[],
   findings: Finding[],
 ): Promise<void> {
-  const overlap = Math.max(0, ...needles.map(({ bytes }) => bytes.length - 1));
   const file = await unlessGone(open(path));
   if (file === null) return;
-  try {
-    const buffer = Buffer.alloc(CHUNK_BYTES + overlap);
-    let kept = 0;
-    while (true) {
-      const { bytesRead } = await file.read(buffer, kept, CHUNK_BYTES);
-      if (bytesRead === 0) break;
-      const filled = kept + bytesRead;
-      searchBytes(path, buffer.subarray(0, filled), needles, findings);
-      kept = Math.min(overlap, filled);
-      buffer.copyWithin(0, filled - kept, filled);
-    }
-  } finally {
-    await file.close();
+  const stream = file.createReadStream({ highWaterMark: CHUNK_BYTES });
+  await searchStream(path, stream, needles, findings);
+}
+
+/** Piece by piece with the end of the one before, so that content of any size can be searched. */
+async function searchStream(
+  where: string,
+  stream: Readable,
+  needles: readonly Needle[],
+  findings: Finding[],
+): Promise<void> {
+  const overlap = Math.max(0, ...needles.map(({ bytes }) => bytes.length - 1));
+  let end = Buffer.alloc(0);
+  for await (const chunk of stream as AsyncIterable<Buffer>) {
+    const piece = Buffer.concat([end, chunk]);
+    searchBytes(where, piece, needles, findings);
+    end = Buffer.from(piece.subarray(Math.max(0, piece.length - overlap)));
   }
 }
 

@@ -101,8 +101,8 @@ it.each(CLIENTS)(
       proxy.lure = { ...lure, at };
       proxy.lured = 0;
       proxy.caught.length = 0;
-      const { code } = await session.run(program, args, { cwd, env: proxy.environment });
-      const told = `${lure.status} to ${lure.origin}`;
+      const { code, stderr } = await session.run(program, args, { cwd, env: proxy.environment });
+      const told = `${lure.status} to ${lure.origin}: ${stderr}`;
       expect(code, told).not.toBe(0);
       expect(proxy.lured, told).toBeGreaterThan(0);
       for (const { origin, text } of proxy.caught) {
