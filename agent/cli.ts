@@ -4,19 +4,12 @@
  * stand in flags.ts; nothing is read or opened here.
  */
 import yargs from 'yargs';
-import type { Argv, Options } from 'yargs';
+import type { Argv } from 'yargs';
+import { configFrom, flagsWithTwins } from './config.ts';
 import { AgentError } from './errors.ts';
-import {
-  absolute,
-  parseDuration,
-  parseGitUser,
-  parseJobs,
-  parseListen,
-  usage,
-} from './flag-values.ts';
 import type { ListenAddress } from './flag-values.ts';
-import { COMMANDS, FLAGS } from './flags.ts';
-import type { CommandName, Flag } from './flags.ts';
+import { COMMANDS } from './flags.ts';
+import type { CommandName } from './flags.ts';
 import type { LogLevel } from './log.ts';
 import type { GitUser } from './resource.ts';
 import { VERSION } from './version.ts';
@@ -61,15 +54,18 @@ export type Invocation =
   /** `--help` and `--version`: print and end with 0. */
   | { readonly kind: 'text'; readonly text: string };
 
-const ENV_PREFIX = 'MOUNT_AGENT_';
-
 /** @throws AgentError USAGE_INVALID with one sentence about what is wrong. */
 export function parseInvocation(argv: readonly string[], env: Environment): Invocation {
   let found: { name: CommandName; config: Config } | undefined;
   let parser = yargs()
     .scriptName('mount-agent')
     .locale('en')
-    .parserConfiguration({ 'populate--': true, 'greedy-arrays': false })
+    // Without positional numbers: the command's arguments are its own, "007" stays what it is.
+    .parserConfiguration({
+      'populate--': true,
+      'greedy-arrays': false,
+      'parse-positional-numbers': false,
+    })
     .version(VERSION)
     .help()
     .strict()
@@ -107,72 +103,4 @@ export function parseInvocation(argv: readonly string[], env: Environment): Invo
   }
   if (found !== undefined) return { kind: 'command', ...found };
   return { kind: 'text', text: answer.text };
-}
-
-function flagsWithTwins(flags: readonly Flag[], env: Environment): Record<string, Options> {
-  return Object.fromEntries(
-    flags.map((flag): [string, Options] => {
-      const options: Options = { ...FLAGS[flag], requiresArg: !isSwitch(flag) };
-      const twin = env[ENV_PREFIX + flag.toUpperCase().replaceAll('-', '_')];
-      return [flag, twin === undefined ? options : { ...options, default: twinValue(flag, twin) }];
-    }),
-  );
-}
-
-function isSwitch(flag: Flag): boolean {
-  const options: Options = FLAGS[flag];
-  return options.type === 'boolean';
-}
-
-function twinValue(flag: Flag, text: string): unknown {
-  const options: Options = FLAGS[flag];
-  if (options.array === true) return text.split(',');
-  if (options.type === 'number') return Number(text);
-  if (options.type === 'boolean') {
-    if (/^(1|true|yes)$/i.test(text)) return true;
-    if (/^(0|false|no|)$/i.test(text)) return false;
-    throw usage(`--${flag}`, text, '"true" or "false"');
-  }
-  if (options.choices !== undefined && !options.choices.includes(text)) {
-    throw usage(`--${flag}`, text, `one of ${options.choices.join(', ')}`);
-  }
-  return text;
-}
-
-function configFrom(parsed: Readonly<Record<string, unknown>>, name: CommandName): Config {
-  const value = (flag: Flag): unknown => {
-    const options: Options = FLAGS[flag];
-    const given: unknown = parsed[flag] ?? options.default;
-    // A flag given twice: the last one counts, as everywhere on the command line.
-    return Array.isArray(given) && options.array !== true ? given.at(-1) : given;
-  };
-  const command = (parsed['--'] ?? []) as string[];
-  if (name !== 'run' && command.length > 0) {
-    throw new AgentError('USAGE_INVALID', `"${name}" takes no command after "--"; "run" does`);
-  }
-  return Object.freeze({
-    manifest: value('manifest') as string,
-    manifestTimeoutMs: parseDuration('--manifest-timeout', value('manifest-timeout') as string),
-    mountRoot: absolute('--mount-root', value('mount-root') as string),
-    runDir: absolute('--run-dir', value('run-dir') as string),
-    listen: (value('listen') as string[]).map(parseListen),
-    statusTokenFile: (value('status-token-file') ?? null) as string | null,
-    jobs: parseJobs(value('jobs') as number),
-    owner: (value('owner') ?? null) as string | null,
-    gitUser: parseGitUser((value('git-user') ?? null) as string | null),
-    wait: value('wait') as WaitFor,
-    reclaimAfterMs: parseDuration('--reclaim-after', value('reclaim-after') as string),
-    warnBeforeMs: (value('warn-before') as string)
-      .split(',')
-      .filter((part) => part.trim() !== '')
-      .map((part) => parseDuration('--warn-before', part))
-      .sort((a, b) => b - a),
-    retryForMs: parseDuration('--retry-for', value('retry-for') as string),
-    allowHttp: value('allow-http') as boolean,
-    logLevel: (value('log-level') ?? null) as LogLevel | null,
-    logFormat: (value('log-format') ?? null) as 'json' | 'pretty' | null,
-    json: value('json') as boolean,
-    watch: value('watch') as boolean,
-    command,
-  });
 }

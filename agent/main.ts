@@ -4,12 +4,12 @@
  * loaded when they are needed: a health probe must not pay for a clone engine.
  */
 import { constants } from 'node:os';
-import { parseInvocation } from './cli.ts';
 import type { Config } from './cli.ts';
 import { SpareProcess } from './clone/spare-process.ts';
 import { EXIT, toAgentError } from './errors.ts';
 import type { CommandName } from './flags.ts';
 import type { Host } from './host.ts';
+import { readPlainCommand } from './plain-command.ts';
 import { findOwner } from './owner.ts';
 
 /** SIGHUP: read the manifest again. The others end the daemon or go on to its command. */
@@ -77,7 +77,10 @@ async function dispatch(name: CommandName, config: Config): Promise<number> {
 }
 
 async function main(): Promise<number> {
-  const invocation = parseInvocation(process.argv.slice(2), process.env);
+  const argv = process.argv.slice(2);
+  const plain = readPlainCommand(argv, process.env);
+  if (plain !== null) return dispatch(plain.name, plain.config);
+  const invocation = (await import('./cli.ts')).parseInvocation(argv, process.env);
   if (invocation.kind === 'command') return dispatch(invocation.name, invocation.config);
   process.stdout.write(`${invocation.text}\n`);
   return EXIT.ok;

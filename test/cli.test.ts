@@ -39,6 +39,11 @@ it('parseInvocation() fills in the defaults of the contract', () => {
   });
 });
 
+it('the arguments of the command are left as they are', () => {
+  const command = ['sleep', '007', '0x10', '1e3', '--jobs', '2'];
+  expect(configOf(['run', '--', ...command]).command).toEqual(command);
+});
+
 it('each flag of each command has an environment twin, and the command line wins', () => {
   const env = {
     MOUNT_AGENT_MOUNT_ROOT: '/data',
