@@ -146,3 +146,8 @@ export function errorOfNetwork(error: unknown, where: string, answering: boolean
 function isParserError(error: unknown, errno: string): boolean {
   return errno.startsWith('HPE_') || (error instanceof Error && error.name === 'HTTPParserError');
 }
+
+/** True when the connection went before there was an answer. */
+export function isLostConnection(error: unknown): boolean {
+  return ['UND_ERR_SOCKET', 'ECONNRESET', 'EPIPE'].includes(errnoOf(error) ?? '');
+}

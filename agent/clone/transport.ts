@@ -11,12 +11,13 @@ import { TransportError } from '../errors.ts';
 import { reasonOf } from '../lifetime.ts';
 import type { Token } from '../token.ts';
 import { VERSION } from '../version.ts';
+import { headerOf, isRedirect } from './answer-head.ts';
 import type { CloneEnvironment } from './clone-job.ts';
 import { maskControls } from './printable.ts';
 import { checkedUrl, INFO_REFS, redirectedBase, SERVICE } from './repository-url.ts';
 import { openRoute } from './route.ts';
 import type { Route } from './route.ts';
-import { errorOfNetwork, errorOfStatus } from './transport-errors.ts';
+import { errorOfNetwork, errorOfStatus, isLostConnection } from './transport-errors.ts';
 import type { TransportLimits } from './transport-limits.ts';
 
 const MOST_REDIRECTS = 5;
@@ -52,6 +53,8 @@ export class Transport {
   readonly #discovery: AbortSignal;
   /** Where the repository is, after redirects. */
   #base: URL;
+  /** There was an answer: from now on a connection may be one that was used before. */
+  #answered = false;
 
   private constructor(context: TransportContext, base: URL, route: Route) {
     this.#context = context;
@@ -128,30 +131,40 @@ export class Transport {
   }
 
   async #request(request: Request, version: 0 | 2 = 2): Promise<Dispatcher.ResponseData> {
+    const mayBeStale = this.#answered;
+    try {
+      return await this.#send(request, version);
+    } catch (error) {
+      // The host may close an idle connection just when it is used again.
+      if (!mayBeStale || !isLostConnection(error)) throw this.#reasonFor(error, false);
+      return await this.#send(request, version).catch((again: unknown) => {
+        throw this.#reasonFor(again, false);
+      });
+    }
+  }
+
+  async #send(request: Request, version: 0 | 2): Promise<Dispatcher.ResponseData> {
     const { method, url, body, signal } = request;
     const { origin, path, headers } = this.#route.address(url);
-    try {
-      const answer = await this.#route.dispatcher.request({
-        origin,
-        path,
-        method,
-        body,
-        signal,
-        headers: {
-          ...headers,
-          ...request.headers,
-          'user-agent': USER_AGENT,
-          pragma: 'no-cache',
-          authorization: this.#authorization,
-          ...(version === 2 ? { 'git-protocol': 'version=2' } : {}),
-        },
-      });
-      // A body that is given up emits an error; whoever reads one gets it from the iteration.
-      answer.body.on('error', () => undefined);
-      return answer;
-    } catch (error) {
-      throw this.#reasonFor(error, false);
-    }
+    const answer = await this.#route.dispatcher.request({
+      origin,
+      path,
+      method,
+      body,
+      signal,
+      headers: {
+        ...headers,
+        ...request.headers,
+        'user-agent': USER_AGENT,
+        pragma: 'no-cache',
+        authorization: this.#authorization,
+        ...(version === 2 ? { 'git-protocol': 'version=2' } : {}),
+      },
+    });
+    this.#answered = true;
+    // A body that is given up emits an error; whoever reads one gets it from the iteration.
+    answer.body.on('error', () => undefined);
+    return answer;
   }
 
   /** The body of an answer that is what was asked for. */
@@ -231,13 +244,4 @@ export class Transport {
     }
     return errorOfNetwork(error, this.#route.peer, answering);
   }
-}
-
-function isRedirect({ statusCode }: Dispatcher.ResponseData): boolean {
-  return [301, 302, 303, 307, 308].includes(statusCode);
-}
-
-function headerOf({ headers }: Dispatcher.ResponseData, name: string): string | null {
-  const value = headers[name];
-  return (Array.isArray(value) ? value[0] : value) ?? null;
 }

@@ -111,6 +111,25 @@ describe('Transport', () => {
     expect(ports.size).toBe(1);
   });
 
+  it('asks again, once, when an idle connection is closed just as it is used again', async () => {
+    let lost = 0;
+    const origin = await serve((request, response) => {
+      if (request.method === 'GET') answer(response);
+      else if (lost++ < losses) request.socket.destroy();
+      else answer(response, 'refs', RESULT);
+    });
+    let losses = 1;
+    const transport = await open(`${origin}/acme/web`);
+    await collect(await transport.discover());
+    expect((await collect(await transport.listRefs(Buffer.from('x')))).toString()).toBe('refs');
+    expect(lost).toBe(2);
+    losses = 4;
+    await expect(transport.listRefs(Buffer.from('x'))).rejects.toMatchObject({
+      code: 'TRANSPORT_UNREACHABLE',
+    });
+    expect(lost).toBe(4);
+  });
+
   it('follows a redirect of the first request and stays at the new place', async () => {
     const origin = await serve((request, response) => {
       const { url = '' } = request;

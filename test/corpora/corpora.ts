@@ -49,7 +49,7 @@ function packsIn(path: string): Case[] {
   const start = bytes.subarray(0, 16).indexOf('PACK');
   const ofFuzzer = basename(dirname(path)) === 'packfile';
   if (start === -1 && !ofFuzzer) return [];
-  const cases = [{ bytes, how: path }];
+  const cases: Case[] = [{ bytes, how: path }];
   if (start > 0) cases.push({ bytes: bytes.subarray(start), how: `${path} from ${start}` });
   if (ofFuzzer) cases.push({ bytes: sealPack(bytes.subarray(1)), how: `${path} sealed` });
   return cases;
