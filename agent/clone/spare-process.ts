@@ -1,7 +1,7 @@
 /**
- * A clone process started ahead of its job: it loads its code (about 0.3 s, most of it isomorphic-git
- * and undici) while the daemon loads its own and waits for the manifest. Taken once, or ended by
- * disposing of it; when the daemon dies, the end of its standard input ends it.
+ * A clone process started ahead of its job: Node starts and loads its code (50 ms) while the daemon
+ * loads its own and waits for the manifest. Taken once, or ended by disposing of it; when the daemon
+ * dies, the end of its standard input ends it.
  */
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
