@@ -12,7 +12,7 @@ import { smallRepository } from '../fixtures/small-repository.ts';
 import { gitWith } from '../host/host-fixture.ts';
 import { startHost } from '../host/host.ts';
 import type { Host } from '../host/host.ts';
-import { Session, resourceOf } from './session.ts';
+import { PUSH, Session, resourceOf } from './session.ts';
 import type { RunOutcome } from './session.ts';
 
 // Of this file alone: the search at its end looks at every process.
@@ -94,7 +94,7 @@ it('in each mount git fetches and pushes, and gh makes and lists pull requests, 
     await succeeds(mount, 'git', 'fetch', '-q');
     expect(seen()).toEqual([null, login]);
     await commitOn(`work-${mount}`, mount);
-    await succeeds(mount, 'git', 'push', '-q');
+    await succeeds(mount, 'git', ...PUSH);
     expect(seen()).toEqual([null, login]);
     expect(await succeeds(mount, 'gh', 'api', 'user', '--jq', '.login')).toBe(`${login}\n`);
     await succeeds(mount, 'gh', 'pr', 'create', '--fill');
@@ -107,7 +107,7 @@ it('in each mount git fetches and pushes, and gh makes and lists pull requests, 
 
 it('-R and a URL lead gh to the other mount, with its token', async () => {
   await commitOn('work', 'api');
-  await succeeds('api', 'git', 'push', '-q');
+  await succeeds('api', 'git', ...PUSH);
   seen();
   await succeeds('web', 'gh', 'pr', 'create', '-R', 'acme/api', '-H', 'work', '-t', 'T', '-b', 'B');
   expect(await succeeds('web', 'gh', 'pr', 'list', '--repo', 'acme/api')).toContain('T\twork');
@@ -119,7 +119,7 @@ it('an upstream that was added does not draw pull requests away from the mountâ€
   await succeeds('web', 'git', 'remote', 'add', 'upstream', host.url('acme', 'lib'));
   await succeeds('web', 'git', 'fetch', '-q', 'upstream');
   await commitOn('forked', 'web');
-  await succeeds('web', 'git', 'push', '-q');
+  await succeeds('web', 'git', ...PUSH);
   seen();
   await succeeds('web', 'gh', 'pr', 'create', '--fill');
   expect(await succeeds('web', 'gh', 'pr', 'list')).toContain('Change forked');
@@ -149,7 +149,7 @@ it('a private submodule is cloned, fetched and pushed with the token of the moun
   await succeeds('web', 'git', 'submodule', '--quiet', 'update', '--init', '--recursive');
   expect(seen()).toEqual([null, 'walter']);
   await commitOn('in-submodule', 'web/sub');
-  await succeeds('web/sub', 'git', 'push', '-q');
+  await succeeds('web/sub', 'git', ...PUSH);
   expect(seen()).toEqual([null, 'walter']);
   await succeeds('web/sub', 'gh', 'pr', 'create', '--fill');
   expect(seen()).toEqual(['walter']);
@@ -165,7 +165,7 @@ it('git-lfs uploads and downloads with the token of its mount, and the storage s
   writeFileSync(large, content);
   await succeeds('api', 'git', 'add', '.');
   await succeeds('api', 'git', 'commit', '-q', '-m', 'Add a large file');
-  await succeeds('api', 'git', 'push', '-q');
+  await succeeds('api', 'git', ...PUSH);
   const lfs = (): string[] =>
     host.requests
       .slice(taken)
@@ -186,7 +186,7 @@ it('git-lfs uploads and downloads with the token of its mount, and the storage s
 it('a linked worktree elsewhere pushes and asks with the token of its mount', async () => {
   await succeeds('api', 'git', 'worktree', 'add', '-q', '-b', 'linked', '../elsewhere');
   await succeeds('elsewhere', 'git', 'commit', '-q', '--allow-empty', '-m', 'Linked');
-  await succeeds('elsewhere', 'git', 'push', '-q');
+  await succeeds('elsewhere', 'git', ...PUSH);
   expect(seen()).toEqual([null, 'ada']);
   await succeeds('elsewhere', 'gh', 'pr', 'create', '--fill');
   expect(seen()).toEqual(['ada']);
@@ -222,7 +222,8 @@ it('after a rotation a shell that was started before pushes and asks with the ne
   await session.files.rotate(resources(NEW_WEB));
   host.revokeToken(WEB);
   seen();
-  shell.stdin.end('gh api user --jq .login; git push -q; gh pr create --fill >/dev/null; exit 0\n');
+  const push = `git ${PUSH.join(' ')}; gh pr create --fill >/dev/null`;
+  shell.stdin.end(`gh api user --jq .login; ${push}; exit 0\n`);
   expect(await once(shell.stdout, 'data')).toEqual(['wanda\n']);
   expect(await once(shell, 'close')).toEqual([0, null]);
   expect(seen()).toEqual(['wanda', null]);
@@ -246,7 +247,7 @@ it('a token that can only read fetches and lists, and what refuses the push is t
   await commitOn('read-only', 'web');
   await succeeds('web', 'git', 'fetch', '-q');
   await succeeds('web', 'gh', 'pr', 'list');
-  const push = await inSession('web', 'git', 'push');
+  const push = await inSession('web', 'git', ...PUSH);
   expect(push.code).toBe(128);
   expect(push.stderr).toContain('Write access to repository not granted');
   expect((await inSession('web', 'gh', 'pr', 'create', '--fill', '-H', 'x')).code).not.toBe(0);
@@ -282,7 +283,7 @@ it.each([
 
 it('no token stands anywhere but in its own files and in GH_TOKEN, in no encoding', async () => {
   await commitOn('work', 'web');
-  await succeeds('web', 'git', 'push', '-q');
+  await succeeds('web', 'git', ...PUSH);
   await succeeds('web', 'gh', 'pr', 'create', '--fill');
   await succeeds('api', 'git', 'fetch', '-q');
   await session.files.rotate(resources(NEW_WEB));

@@ -2,7 +2,7 @@
  * A session in a fresh temporary directory for the tests of credentials/: resources with canary
  * tokens, the run directory written for them, and real programs run in the command's environment.
  */
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,6 +11,12 @@ import type { CredentialFilesContext } from '../../agent/credentials/credential-
 import { commandEnvironment } from '../../agent/credentials/environment.ts';
 import type { Resource } from '../../agent/resource.ts';
 import { Token } from '../../agent/token.ts';
+
+/** git before 2.37 knows no push.autoSetupRemote: a new branch has to be told where it goes. */
+const [, major = 0, minor = 0] =
+  /(\d+)\.(\d+)/.exec(execFileSync('git', ['--version'], { encoding: 'utf8' }))?.map(Number) ?? [];
+export const PUSH: readonly string[] =
+  major > 2 || minor >= 37 ? ['push', '-q'] : ['push', '-q', '-u', 'origin', 'HEAD'];
 
 export interface RunOutcome {
   readonly code: number | null;

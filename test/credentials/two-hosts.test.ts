@@ -6,7 +6,7 @@ import { copyFixture } from '../fixtures/cache.ts';
 import { smallRepository } from '../fixtures/small-repository.ts';
 import { startHost } from '../host/host.ts';
 import type { Host } from '../host/host.ts';
-import { Session, resourceOf } from './session.ts';
+import { PUSH, Session, resourceOf } from './session.ts';
 import type { RunOutcome } from './session.ts';
 
 // Of this file alone: the search at its end looks at every process.
@@ -87,7 +87,7 @@ it.each([
   await succeeds(mount, 'git', 'switch', '-q', '-c', 'work');
   appendFileSync(join(session.root, mount, 'README.md'), 'more\n');
   await succeeds(mount, 'git', 'commit', '-q', '-a', '-m', 'Change');
-  await succeeds(mount, 'git', 'push', '-q');
+  await succeeds(mount, 'git', ...PUSH);
   expect(seen()).toEqual([`${gitHost} ${login}`, `${gitHost} null`]);
   await succeeds(mount, 'gh', 'pr', 'create', '--fill');
   expect(await succeeds(mount, 'gh', 'pr', 'list')).toContain('Change');

@@ -48,7 +48,7 @@ it.runIf(isRoot)(
       test "$(id -u):$(id -g):$(id -G)" = ${UID}:${GID}:${GID}
       git config user.name 'A U Thor' && git config user.email author@example.com
       git switch -q -c owner && echo x > owned.txt
-      git add owned.txt && git commit -q -m 'By the owner' && git push -q
+      git add owned.txt && git commit -q -m 'By the owner' && git push -q -u origin HEAD
       gh pr create --fill
       cd ../../../api && git status --porcelain=v2 && git fetch -q && gh api user --jq .login
       touch "$MOUNT_AGENT_RUN_DIR/activity"`;
