@@ -15,6 +15,7 @@ import type { StatusSnapshot } from '../../agent/status.ts';
 import { searchForTokens } from '../canary.ts';
 import { CLEAN_GIT_ENVIRONMENT } from '../fixtures/cache.ts';
 import { TOKENS, hostWithTwoRepositories, run } from '../host/host-fixture.ts';
+import type { HostOptions } from '../host/host.ts';
 import type { Ran, TwoRepositories } from '../host/host-fixture.ts';
 
 export const PROGRAM = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
@@ -44,8 +45,8 @@ export class TestSession implements AsyncDisposable {
     this.manifestPath = join(this.directory, 'orchestrator', 'manifest.json');
   }
 
-  static async open(): Promise<TestSession> {
-    const session = new TestSession(await hostWithTwoRepositories());
+  static async open(options: HostOptions = {}): Promise<TestSession> {
+    const session = new TestSession(await hostWithTwoRepositories(options));
     for (const name of ['orchestrator', 'app', 'home']) {
       await mkdir(join(session.directory, name), { recursive: true });
     }

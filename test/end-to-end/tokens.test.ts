@@ -48,6 +48,35 @@ it(
 );
 
 it(
+  'github.com and an enterprise host over https: clone, commit, push, pull request, each as its own',
+  async () => {
+    const secureNames = ['github.com', 'api.github.com', 'ghes.test'];
+    await using session = await TestSession.open({ secureNames });
+    const { host } = session.two;
+    await session.dropManifest([
+      { ...session.resource('web', TOKENS.web), url: 'https://github.com/acme/web' },
+      { ...session.resource('api', TOKENS.api), url: 'https://ghes.test/acme/api' },
+    ]);
+    const job = (name: string): string => `
+      cd ${session.mountPath(name)}; git switch -q -c work-${name}
+      ${WHO}; git push -q -u origin HEAD; gh pr create --fill >/dev/null; gh api user --jq .login`;
+    const { stdout, stderr } = await runScript(session, job('web') + job('api'));
+    const walter = 'walter <1+walter@users.noreply.github.com>';
+    const ada = 'ada <1+ada@users.noreply.ghes.test>';
+    expect(stdout, stderr).toBe(`${walter} ${walter}\nwalter\n${ada} ${ada}\nada\n`);
+    expect(host.pullRequests.map(({ author }) => author)).toEqual(['walter', 'ada']);
+    const pairs = host.requests.map(({ host: name, token }) => `${name} ${token}`);
+    expect(new Set(pairs)).toEqual(
+      new Set([
+        ...['github.com walter', 'github.com null', 'api.github.com walter'],
+        ...['ghes.test ada', 'ghes.test null'],
+      ]),
+    );
+  },
+  TIMEOUT_MS,
+);
+
+it(
   'a name in the manifest counts before one on the command line, and asks nobody',
   async () => {
     await using session = await TestSession.open();

@@ -10,7 +10,7 @@ import { CLEAN_GIT_ENVIRONMENT, copyFixture } from '../fixtures/cache.ts';
 import type { Fixture } from '../fixtures/cache.ts';
 import { smallRepository } from '../fixtures/small-repository.ts';
 import { startHost } from './host.ts';
-import type { Host } from './host.ts';
+import type { Host, HostOptions } from './host.ts';
 
 export const TOKENS = {
   /** Writes to acme/web. */
@@ -35,12 +35,12 @@ export interface TwoRepositories extends AsyncDisposable {
 }
 
 /** acme/web and acme/api, each a copy of the small fixture. */
-export async function hostWithTwoRepositories(): Promise<TwoRepositories> {
+export async function hostWithTwoRepositories(options: HostOptions = {}): Promise<TwoRepositories> {
   const directory = await mkdtemp(join(tmpdir(), 'host-test-'));
   const fixture = await smallRepository();
   const web = await copyFixture(fixture, join(directory, 'web.git'));
   const api = await copyFixture(fixture, join(directory, 'api.git'));
-  const host = await startHost();
+  const host = await startHost(options);
   host.addRepository({
     owner: 'acme',
     name: 'web',
