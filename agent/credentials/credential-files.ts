@@ -174,6 +174,9 @@ function userConfigName(key: string): string {
   return `${key}.user.gitconfig`;
 }
 
+/** The newest that are kept: hourly rotations of forty tokens for four days. */
+const KNOWN_TOKENS_LIMIT = 4096;
+
 /** Digests only: an earlier token may still be good, and nobody needs it any more. */
 async function writeKnownTokens(
   gh: PrivateDirectory,
@@ -181,9 +184,11 @@ async function writeKnownTokens(
 ): Promise<void> {
   const known = new Set((await gh.read('known-tokens')).split('\n').filter((line) => line !== ''));
   for (const { token } of resources) {
-    known.add(createHash('sha256').update(token.reveal()).digest('hex'));
+    const digest = createHash('sha256').update(token.reveal()).digest('hex');
+    known.delete(digest);
+    known.add(digest);
   }
-  await gh.write('known-tokens', [...known, ''].join('\n'));
+  await gh.write('known-tokens', [...[...known].slice(-KNOWN_TOKENS_LIMIT), ''].join('\n'));
 }
 
 async function writeGhHost(gh: PrivateDirectory, mount: SessionMount): Promise<void> {

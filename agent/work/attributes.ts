@@ -67,7 +67,8 @@ export class AttributeReader {
     if (found.has(name)) return;
     found.set(name, state);
     if (state !== true || depth > 10) return;
-    for (const inner of this.#macros.get(name)?.toReversed() ?? []) this.#assign(found, inner, depth + 1);
+    for (const inner of this.#macros.get(name)?.toReversed() ?? [])
+      this.#assign(found, inner, depth + 1);
   }
 
   /** Strongest first. */

@@ -148,6 +148,19 @@ describe('rotate()', () => {
     expect(session.environment()['GH_TOKEN']).toBe('github_pat_canary4New');
   });
 
+  it('keeps the newest digests only, the tokens in use among them', async () => {
+    session = new Session();
+    await session.files.write(resources('canary-old'));
+    const file = inRun('gh', 'known-tokens');
+    const earlier = Array.from({ length: 5000 }, (_, at) => String(at).padStart(64, '0'));
+    writeFileSync(file, [readFileSync(file, 'utf8').trim(), ...earlier, ''].join('\n'));
+    await session.files.rotate(resources('canary-old'));
+    const kept = contentOf('gh', 'known-tokens').trim().split('\n');
+    const digest = createHash('sha256').update('canary-old').digest('hex');
+    expect(kept.slice(0, -3)).toEqual(earlier.slice(-4093));
+    expect(kept.at(-3)).toBe(digest);
+  });
+
   it('moves the token that serves outside the mounts with the tokens', async () => {
     session = new Session();
     await session.files.write(resources());
