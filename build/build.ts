@@ -22,7 +22,7 @@ const NOWHERE = 'file:///nonexistent/yargs/lib/platform-shims/esm.mjs';
 const ENTRIES: Readonly<Record<string, string>> = {
   main: 'agent/main.ts',
   'clone-worker': 'agent/clone/worker.ts',
-  'resolve-worker': 'agent/pack/resolve-worker.ts',
+  'pack-thread': 'agent/clone/pack-thread.ts',
 };
 
 const OPTIONS: BuildOptions = {

@@ -6,13 +6,16 @@
 import { join } from 'node:path';
 import { readAttributes } from './attribute-files.ts';
 import type { BlobSource } from './blob-source.ts';
+import { EarlyCheckout } from './early-checkout.ts';
 import { MODE } from './index-entry.ts';
 import type { IndexEntry } from './index-entry.ts';
 import { writeIndex } from './index-writer.ts';
 import { Pace } from './pace.ts';
-import { planCheckout } from './plan.ts';
 import type { Plan } from './plan.ts';
-import { worktreeError, WorktreeWriter } from './worktree-writer.ts';
+import { STATE } from './shared-files.ts';
+import { WorktreeFiles, worktreeError } from './worktree-files.ts';
+import { WorktreeWriter } from './worktree-writer.ts';
+import type { Written } from './worktree-writer.ts';
 
 export interface CheckoutContext {
   readonly store: BlobSource;
@@ -26,6 +29,8 @@ export interface CheckoutContext {
   readonly signal?: AbortSignal;
   /** Most files and directories; 5 million unless told. */
   readonly limitEntries?: number;
+  /** Of the same tree: what was planned and written while its pack arrived. */
+  readonly begun?: EarlyCheckout | undefined;
 }
 
 export interface CheckoutOutcome {
@@ -39,27 +44,27 @@ export interface CheckoutOutcome {
   readonly gitlinks: number;
 }
 
-const DEFAULT_LIMIT_ENTRIES = 5_000_000;
 const PROGRESS_MS = 100;
 const SLASH = 0x2f;
 
 /**
- * Throws the codes of planCheckout and WorktreeWriter, or the signal's reason. What was written
+ * Throws the codes of TreePlanner and WorktreeWriter, or the signal's reason. What was written
  * until then stays; the index is written last, so that its absence marks an unfinished worktree.
  */
 export async function checkOut(context: CheckoutContext): Promise<CheckoutOutcome> {
   const { store, worktree, gitdir, treeOid, signal } = context;
   if (treeOid === null) return { files: 0, bytes: 0, lfsPointers: 0, gitlinks: 0 };
+  const begun =
+    context.begun?.treeOid === treeOid
+      ? context.begun
+      : new EarlyCheckout(worktree, treeOid, context.limitEntries);
   const pace = new Pace(signal);
-  const limits = {
-    limitEntries: context.limitEntries ?? DEFAULT_LIMIT_ENTRIES,
-    worktreeBytes: Buffer.byteLength(worktree) + 1,
-  };
-  const plan = await planCheckout(store, treeOid, limits, pace);
-  const writer = new WorktreeWriter(store, worktree, readAttributes(store, plan.entries));
-  const tally = await writeFiles(writer, plan, pace, context.onProgress);
+  const plan = await begun.complete(store, pace);
+  const files = new WorktreeFiles(worktree, begun.mtimeSec);
+  const writer = new WorktreeWriter(store, files, readAttributes(store, plan.entries));
+  const tally = await new Writing(plan, begun, files, writer).run(pace, context.onProgress);
   const gitlinks = plan.entries.filter((entry) => entry.mode === MODE.gitlink);
-  for (const entry of gitlinks) writer.makeGitlink(entry);
+  for (const entry of gitlinks) files.makeGitlink(entry);
   writeIndexFile(gitdir, plan);
   return { ...tally, gitlinks: gitlinks.length };
 }
@@ -69,41 +74,76 @@ export async function checkOut(context: CheckoutContext): Promise<CheckoutOutcom
  * directory is made right before what is in it, so that the disk keeps them together: 50,000 files
  * in 5,000 directories took 1.7 to 2.5 s on ext4, and 2.3 to 3.5 s with all directories first.
  */
-async function writeFiles(
-  writer: WorktreeWriter,
-  { entries, directories }: Plan,
-  pace: Pace,
-  onProgress: CheckoutContext['onProgress'],
-): Promise<Omit<CheckoutOutcome, 'gitlinks'>> {
-  const symlinks = entries.filter((entry) => entry.mode === MODE.symlink);
-  const regulars = entries.filter(({ mode }) => mode === MODE.regular || mode === MODE.executable);
-  const totalFiles = regulars.length + symlinks.length;
-  const tally = { files: 0, bytes: 0, lfsPointers: 0 };
-  let reportAt = performance.now() + PROGRESS_MS;
-  let made = 0;
-  const makeDirectories = (entry: IndexEntry | null): void => {
-    for (let next = directories[made]; next !== undefined; next = directories[++made]) {
-      if (entry !== null && !precedes(next, entry.path)) return;
-      writer.makeDirectory(next);
-    }
-  };
-  for (const entry of [...regulars, ...symlinks]) {
-    const isSymlink = entry.mode === MODE.symlink;
-    makeDirectories(isSymlink ? null : entry);
-    const written = isSymlink ? writer.makeSymlink(entry) : writer.writeFile(entry);
-    tally.files++;
-    tally.bytes += written.bytes;
-    if (written.lfsPointer) tally.lfsPointers++;
-    if (!pace.due) continue;
-    if (performance.now() >= reportAt) {
-      onProgress?.(tally.files, totalFiles);
-      reportAt = performance.now() + PROGRESS_MS;
-    }
-    await pace.turn();
+class Writing {
+  readonly #plan: Plan;
+  readonly #begun: EarlyCheckout;
+  readonly #files: WorktreeFiles;
+  readonly #writer: WorktreeWriter;
+  readonly #tally = { files: 0, bytes: 0, lfsPointers: 0 };
+  #nextDirectory = 0;
+
+  constructor(plan: Plan, begun: EarlyCheckout, files: WorktreeFiles, writer: WorktreeWriter) {
+    this.#plan = plan;
+    this.#begun = begun;
+    this.#files = files;
+    this.#writer = writer;
   }
-  makeDirectories(null);
-  onProgress?.(tally.files, totalFiles);
-  return tally;
+
+  async run(
+    pace: Pace,
+    onProgress: CheckoutContext['onProgress'],
+  ): Promise<Omit<CheckoutOutcome, 'gitlinks'>> {
+    const { entries } = this.#plan;
+    const tally = this.#tally;
+    const totalFiles = entries.filter(({ mode }) => mode !== MODE.gitlink).length;
+    let reportAt = performance.now() + PROGRESS_MS;
+    for (const isLast of [false, true]) {
+      for (const entry of entries) {
+        if (entry.mode === MODE.gitlink || (entry.mode === MODE.symlink) !== isLast) continue;
+        if (isLast) this.#take(this.#writer.makeSymlink(entry));
+        else this.#completeFile(entry);
+        if (!pace.due) continue;
+        if (performance.now() >= reportAt) {
+          onProgress?.(tally.files, totalFiles);
+          reportAt = performance.now() + PROGRESS_MS;
+        }
+        await pace.turn();
+      }
+      this.#makeDirectories(null);
+    }
+    onProgress?.(tally.files, totalFiles);
+    return tally;
+  }
+
+  /** Writes the file unless it is there already, with the content that it should have. */
+  #completeFile(entry: IndexEntry): void {
+    const state = this.#begun.files.stateOf(entry);
+    if (state !== STATE.missing) {
+      if (!this.#writer.converts(entry)) {
+        this.#take({ bytes: entry.size, lfsPointer: state === STATE.lfsPointer });
+        return;
+      }
+      this.#files.removeFile(entry);
+    }
+    this.#makeDirectories(entry);
+    this.#take(this.#writer.writeFile(entry));
+  }
+
+  /** Makes those that are missing, up to the one of `entry`, or all. */
+  #makeDirectories(entry: IndexEntry | null): void {
+    const { directories } = this.#plan;
+    for (; this.#nextDirectory < directories.length; this.#nextDirectory++) {
+      const directory = directories[this.#nextDirectory]!;
+      if (entry !== null && !precedes(directory.path, entry.path)) return;
+      if (!this.#begun.files.isMade(directory)) this.#files.makeDirectory(directory.path);
+    }
+  }
+
+  #take({ bytes, lfsPointer }: Written): void {
+    this.#tally.files++;
+    this.#tally.bytes += bytes;
+    if (lfsPointer) this.#tally.lfsPointers++;
+  }
 }
 
 /** Both lists are in the index's order, in which a directory counts with a slash at its end. */

@@ -208,7 +208,7 @@ const CHUNK_BYTES = 256 * 1024;
 
 /** A new entry at stage 0 without stat data: what checkout starts from. Copies the bytes. */
 export function createEntry(
-  arena: EntryArena,
+  arena: Pick<EntryArena, 'take'>,
   mode: number,
   oid: string,
   directory: Buffer,

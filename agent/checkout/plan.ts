@@ -1,23 +1,31 @@
 /**
- * A tree's oid in, everything that checkout is to create out: index entries without stat data, in
- * index order, the directories that hold them, parents first, and the finished cache tree. Nothing
- * is written here; every name passes path-safety.ts, every tree tree.ts. Walks, never recurses.
+ * The trees of one commit in, in whatever order they turn up; everything that checkout is to create
+ * out: index entries without stat data, in index order, the directories that hold them, parents
+ * first, and the finished cache tree. Nothing is written here; every name passes path-safety.ts,
+ * every tree tree.ts. Walks, never recurses.
  */
 import { CheckoutError } from '../errors.ts';
-import type { BlobSource, ObjectType } from './blob-source.ts';
+import type { ObjectType } from './blob-source.ts';
 import type { CacheTree } from './cache-tree.ts';
-import { createEntry, EntryArena, MODE } from './index-entry.ts';
+import { MODE } from './index-entry.ts';
 import type { IndexEntry } from './index-entry.ts';
-import type { Pace } from './pace.ts';
 import { MAX_PATH_BYTES, verifyName } from './path-safety.ts';
 import { canonicalMode, parseTree, printable } from './tree.ts';
 import type { TreeEntry } from './tree.ts';
 
 export interface Plan {
   readonly entries: IndexEntry[];
-  /** Relative paths without a trailing slash. A directory without any entry below is left out. */
-  readonly directories: Buffer[];
+  /** Without any entry below, a directory is left out. */
+  readonly directories: Directory[];
   readonly cacheTree: CacheTree;
+}
+
+export interface Directory {
+  /** Relative, without a trailing slash; empty for the root. */
+  readonly path: Buffer;
+  /** Its number among all that were ever seen, parents before children; the root is 0. */
+  readonly index: number;
+  readonly parent: Directory | null;
 }
 
 export interface PlanLimits {
@@ -27,120 +35,147 @@ export interface PlanLimits {
   readonly worktreeBytes: number;
 }
 
+/** Where the planned entries are kept. */
+export interface EntryKeeper {
+  /** @param prefix the directory's path with a slash, empty for the root. */
+  add(mode: number, oid: string, directory: Directory, prefix: Buffer, name: Buffer): IndexEntry;
+}
+
 /** git knows this object without having it. */
 const EMPTY_TREE_OID = '4b825dc642cb6eb9a060e54bf8d69288fbee4904';
 const NO_BYTES = Buffer.alloc(0);
 const SLASH = Buffer.from('/');
 
-interface OpenTree {
-  readonly node: { name: Buffer; entryCount: number; oid: string; children: CacheTree[] };
-  readonly treeEntries: readonly TreeEntry[];
-  next: number;
+/** A place in the worktree where a tree belongs. */
+interface TreePlace {
+  readonly oid: string;
+  readonly name: Buffer;
   /** Path with a trailing slash; empty for the root. */
   readonly prefix: Buffer;
-  readonly firstEntry: number;
-  planned: boolean;
+  readonly directory: Directory;
+  /** What the tree holds, in its order; null until it is known. */
+  children: (TreePlace | IndexEntry)[] | null;
 }
 
-/** Throws TREE_INVALID, TREE_PATH_REFUSED, OBJECT_MISSING, OBJECT_INVALID, PACK_LIMIT. */
-export async function planCheckout(
-  store: BlobSource,
-  treeOid: string,
-  limits: PlanLimits,
-  pace: Pace,
-): Promise<Plan> {
-  const walk = new TreeWalk(store, treeOid, limits);
-  while (walk.step()) if (pace.due) await pace.turn();
-  return walk.plan;
-}
-
-class TreeWalk {
-  readonly plan: Plan;
-  readonly #store: BlobSource;
+/** Throws TREE_INVALID, TREE_PATH_REFUSED, PACK_LIMIT. */
+export class TreePlanner {
   readonly #limits: PlanLimits;
-  readonly #arena = new EntryArena();
-  readonly #open: OpenTree[] = [];
+  readonly #keeper: EntryKeeper;
+  readonly #root: TreePlace;
+  /** Places whose tree is still to come. */
+  readonly #wanted = new Map<string, TreePlace[]>();
   #seen = 0;
+  #directories = 0;
 
-  constructor(store: BlobSource, treeOid: string, limits: PlanLimits) {
-    this.#store = store;
+  constructor(treeOid: string, limits: PlanLimits, keeper: EntryKeeper) {
     this.#limits = limits;
-    const root = this.#enter(treeOid, NO_BYTES, NO_BYTES);
-    root.planned = true;
-    this.plan = { entries: [], directories: [], cacheTree: root.node };
+    this.#keeper = keeper;
+    this.#root = this.#open(treeOid, NO_BYTES, null);
   }
 
-  /** Takes the next entry of the innermost open tree. @returns false when all is done. */
-  step(): boolean {
-    const tree = this.#open.at(-1);
-    if (tree === undefined) return false;
-    const treeEntry = tree.treeEntries[tree.next++];
-    if (treeEntry === undefined) this.#leave(tree);
-    else this.#take(tree, treeEntry);
-    return true;
+  /** A tree that is wanted, and where, for messages; undefined when nothing is missing. */
+  get nextWanted(): { readonly oid: string; readonly path: Buffer } | undefined {
+    for (const [oid, [place]] of this.#wanted) return { oid, path: place!.prefix };
+    return undefined;
   }
 
-  #take(tree: OpenTree, treeEntry: TreeEntry): void {
-    const { name, oid } = treeEntry;
+  wants(oid: string): boolean {
+    return this.#wanted.has(oid);
+  }
+
+  get wantedOids(): string[] {
+    return [...this.#wanted.keys()];
+  }
+
+  /** Takes a tree that is wanted. The content is the caller's again afterwards. */
+  add(oid: string, content: Buffer): void {
+    const places = this.#wanted.get(oid) ?? [];
+    this.#wanted.delete(oid);
+    for (const place of places) {
+      place.children = parseTree(content).map((entry) => this.#take(place, entry));
+    }
+  }
+
+  /** The plan; nothing is wanted any more. */
+  finish(): Plan {
+    return assemble(this.#root);
+  }
+
+  #take(parent: TreePlace, { mode: storedMode, name, oid }: TreeEntry): TreePlace | IndexEntry {
     if (++this.#seen > this.#limits.limitEntries) {
       const { limitEntries } = this.#limits;
       throw new CheckoutError('PACK_LIMIT', `more than ${limitEntries} files and directories`);
     }
-    const mode = canonicalMode(treeEntry);
+    const mode = canonicalMode({ mode: storedMode, name, oid });
     verifyName(name, mode);
-    const pathBytes = tree.prefix.length + name.length;
+    const { prefix, directory } = parent;
+    const pathBytes = prefix.length + name.length;
     // PATH_MAX bounds the depth as well: 4,095 bytes are 2,048 components at most.
     if (pathBytes + this.#limits.worktreeBytes > MAX_PATH_BYTES) {
-      const path = printable(Buffer.concat([tree.prefix, name]));
+      const path = printable(Buffer.concat([prefix, name]));
       throw new CheckoutError(
         'TREE_PATH_REFUSED',
         `tree path ${path}: ${pathBytes} bytes below the worktree, too long for a file`,
       );
     }
-    if (mode === MODE.directory) {
-      const child = this.#enter(oid, name, Buffer.concat([tree.prefix, name, SLASH]));
-      tree.node.children.push(child.node);
-      return;
+    if (mode === MODE.directory) return this.#open(oid, name, parent);
+    return this.#keeper.add(mode, oid, directory, prefix, name);
+  }
+
+  #open(oid: string, name: Buffer, parent: TreePlace | null): TreePlace {
+    const prefix = parent === null ? NO_BYTES : Buffer.concat([parent.prefix, name, SLASH]);
+    const path = prefix.subarray(0, -1);
+    const directory = { path, index: this.#directories++, parent: parent?.directory ?? null };
+    const place = { oid, name: Buffer.from(name), prefix, directory, children: null };
+    if (oid === EMPTY_TREE_OID) return { ...place, children: [] };
+    const places = this.#wanted.get(oid);
+    if (places === undefined) this.#wanted.set(oid, [place]);
+    else places.push(place);
+    return place;
+  }
+}
+
+interface OpenNode {
+  readonly place: TreePlace;
+  readonly node: CacheTree & { entryCount: number; readonly children: CacheTree[] };
+  readonly firstEntry: number;
+  next: number;
+  planned: boolean;
+}
+
+/** Depth first, so that entries come in index order: a tree sorts as its paths do. */
+function assemble(root: TreePlace): Plan {
+  const entries: IndexEntry[] = [];
+  const directories: Directory[] = [];
+  const top = enter(root, 0);
+  top.planned = true;
+  const open = [top];
+  for (let tree = open.at(-1); tree !== undefined; tree = open.at(-1)) {
+    const child = tree.place.children?.[tree.next++];
+    if (child === undefined) {
+      tree.node.entryCount = entries.length - tree.firstEntry;
+      open.pop();
+    } else if ('children' in child) {
+      const inner = enter(child, entries.length);
+      tree.node.children.push(inner.node);
+      open.push(inner);
+    } else {
+      // Only the last few open trees can be without their directory.
+      let first = open.length;
+      while (!open[first - 1]!.planned) first--;
+      for (const each of open.slice(first)) {
+        each.planned = true;
+        directories.push(each.place.directory);
+      }
+      entries.push(child);
     }
-    this.#planDirectories();
-    this.plan.entries.push(createEntry(this.#arena, mode, oid, tree.prefix, name));
   }
+  return { entries, directories, cacheTree: top.node };
+}
 
-  #enter(oid: string, name: Buffer, prefix: Buffer): OpenTree {
-    const tree = {
-      node: { name: Buffer.from(name), entryCount: 0, oid, children: [] },
-      treeEntries: parseTree(this.#readTree(oid, prefix)),
-      next: 0,
-      prefix,
-      firstEntry: this.#open.length === 0 ? 0 : this.plan.entries.length,
-      planned: false,
-    };
-    this.#open.push(tree);
-    return tree;
-  }
-
-  #leave(tree: OpenTree): void {
-    tree.node.entryCount = this.plan.entries.length - tree.firstEntry;
-    this.#open.pop();
-  }
-
-  /** Only the last few open trees can be without their directory: parents come before children. */
-  #planDirectories(): void {
-    let first = this.#open.length;
-    while (first > 0 && !this.#open[first - 1]!.planned) first--;
-    for (; first < this.#open.length; first++) {
-      const tree = this.#open[first]!;
-      tree.planned = true;
-      this.plan.directories.push(tree.prefix.subarray(0, -1));
-    }
-  }
-
-  #readTree(oid: string, prefix: Buffer): Buffer {
-    if (oid === EMPTY_TREE_OID) return NO_BYTES;
-    const object = this.#store.read(oid);
-    requireType(object, 'tree', oid, prefix);
-    return object.content;
-  }
+function enter(place: TreePlace, firstEntry: number): OpenNode {
+  const node = { name: place.name, entryCount: 0, oid: place.oid, children: [] };
+  return { place, node, firstEntry, next: 0, planned: false };
 }
 
 /** OBJECT_MISSING or OBJECT_INVALID unless `object` is there and of the type that its place needs. */

@@ -9,6 +9,7 @@ import { checkOut } from '../checkout/check-out.ts';
 import { ObjectStore } from '../pack/object-store.ts';
 import { Token } from '../token.ts';
 import type { CloneJob, CloneOutcome, CloneProgress } from './clone-job.ts';
+import { CheckoutObserver } from './checkout-observer.ts';
 import { requireTips, treeToCheckOut } from './connectivity.ts';
 import { writeGitdir } from './gitdir-writer.ts';
 import { HttpPlugin } from './http-plugin.ts';
@@ -50,6 +51,7 @@ async function clone(
     limits: job.limits.transport,
     signal,
   });
+  let observer: CheckoutObserver | undefined;
   const remote = new HttpPlugin({
     transport,
     packDir: join(gitdir, 'objects/pack'),
@@ -57,6 +59,7 @@ async function clone(
     checkout: job.checkout,
     signal,
     reporter,
+    observerFor: (plan) => (observer = new CheckoutObserver(worktree, plan)),
   });
 
   // 60 ms to load: only a process that clones pays for it.
@@ -78,6 +81,7 @@ async function clone(
     worktree,
     gitdir,
     treeOid,
+    begun: observer?.checkout,
     signal,
     onProgress: (done, total) => {
       reporter.update('checking_out', { files: done, total_files: total });

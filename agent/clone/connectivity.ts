@@ -10,7 +10,12 @@ import { textOf } from './ref-name.ts';
 import { missingCommit } from './ref-plan.ts';
 import type { RefPlan } from './ref-plan.ts';
 
-type Objects = Pick<ObjectStore, 'has' | 'read' | 'header'>;
+type Objects = Pick<ObjectStore, 'has'>;
+
+interface Commits {
+  read(oid: string): { readonly type: string; readonly content: Buffer } | undefined;
+  header(oid: string): { readonly type: string } | undefined;
+}
 
 /** @throws OBJECT_MISSING with the ref that leads nowhere. */
 export function requireTips(store: Objects, { packed, headOid }: RefPlan): void {
@@ -33,7 +38,7 @@ export function requireTips(store: Objects, { packed, headOid }: RefPlan): void 
  * @throws CHECKOUT_REF_MISSING when the manifest's oid is no commit here; OBJECT_INVALID when HEAD
  * leads to something else than a commit.
  */
-export function treeToCheckOut(store: Objects, { headOid, detachAt }: RefPlan): string | null {
+export function treeToCheckOut(store: Commits, { headOid, detachAt }: RefPlan): string | null {
   if (detachAt !== null && store.header(detachAt)?.type !== 'commit') throw missingCommit(detachAt);
   const commitOid = detachAt ?? headOid;
   if (commitOid === null) return null;

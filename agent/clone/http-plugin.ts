@@ -8,6 +8,7 @@
 import type { GitHttpRequest, GitHttpResponse, HttpClient } from 'isomorphic-git';
 import { TransportError } from '../errors.ts';
 import { ingestPack } from '../pack/ingest.ts';
+import type { ArrivalObserver } from '../pack/ingest.ts';
 import type { PackLimits } from '../pack/limits.ts';
 import type { Checkout } from '../resource.ts';
 import { VERSION } from '../version.ts';
@@ -35,6 +36,8 @@ export interface HttpPluginContext {
   readonly checkout: Checkout | null;
   readonly signal: AbortSignal;
   readonly reporter: ProgressReporter;
+  /** Who looks at the pack that brings these refs while it arrives. */
+  readonly observerFor: (plan: RefPlan) => ArrivalObserver;
 }
 
 export interface FetchedPack {
@@ -120,7 +123,8 @@ export class HttpPlugin implements HttpClient {
   }
 
   #ingest(packets: PacketReader): ReturnType<typeof ingestPack> {
-    const { packDir, limits, signal, reporter } = this.#context;
+    const { packDir, limits, signal, reporter, observerFor } = this.#context;
+    const { plan } = this.#discovered;
     const pack = withLeastSpeed(sideband(packets), {
       firstByteMs: limits.transport.firstPackByteMs,
       leastBytes: limits.transport.leastPackBytes,
@@ -130,6 +134,7 @@ export class HttpPlugin implements HttpClient {
       packDir,
       limits: limits.pack,
       signal,
+      observer: observerFor(plan),
       onProgress: ({ phase, receivedBytes, objects, totalObjects }) => {
         reporter.update(phase, {
           received_bytes: receivedBytes,

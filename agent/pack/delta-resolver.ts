@@ -1,22 +1,25 @@
 /**
- * One tree of deltas after another in: a row stored whole and everything that builds on it; types
- * and oids of its deltas in the entry table out. Depth first and never recursive, one delta a step.
- * Each content is made once while the contents on the path fit `cacheBytes`; beyond that the ones
- * nearest the root are dropped and made again when the path comes back to them.
+ * One tree of deltas after another in: a row stored whole and what builds on it and was not resolved
+ * while the pack arrived; types and oids of these in the entry table out. Depth first and never
+ * recursive, one row a step. Each content is made once while the contents on the path fit
+ * `cacheBytes`; beyond that the ones nearest the root are dropped and made again when the path comes
+ * back to them. Rows on the path that have their oid already are made only when one on them needs it.
  */
 import { PackError } from '../errors.ts';
 import { BufferPool } from './buffer-pool.ts';
+import { asDeltaError } from './arrival-resolver.ts';
 import { DeltaFault, DeltaHeader, applyDelta } from './delta.ts';
 import { NO_ROW, linkRefDeltas, type DeltaLinks } from './delta-links.ts';
 import type { EntryReader } from './entry-reader.ts';
-import type { EntryColumns } from './entry-table.ts';
+import { isUnresolved, type EntryColumns } from './entry-table.ts';
 import type { PackLimits } from './limits.ts';
 import { HEADROOM, hashObject } from './object-hash.ts';
 
 /** A row on the path from the root to where the work is. */
 interface Frame {
   readonly row: number;
-  readonly size: number;
+  /** Of the content; right once that was made. */
+  size: number;
   /** HEADROOM bytes, then `size` bytes of content; undefined when it was dropped. */
   content: Buffer | undefined;
   /** The next delta on this row that is still to do. */
@@ -26,9 +29,10 @@ interface Frame {
 export class DeltaResolver {
   /** Bytes of content made so far. */
   expandedBytes = 0;
+  /** Deltas that have their oid from here. */
+  resolvedCount = 0;
   readonly #columns: EntryColumns;
   readonly #links: DeltaLinks;
-  readonly #arena: Buffer;
   readonly #reader: EntryReader;
   readonly #limits: PackLimits;
   readonly #cacheBytes: number;
@@ -44,14 +48,12 @@ export class DeltaResolver {
   constructor(
     columns: EntryColumns,
     links: DeltaLinks,
-    arena: Buffer,
     reader: EntryReader,
     limits: PackLimits,
     cacheBytes: number,
   ) {
     this.#columns = columns;
     this.#links = links;
-    this.#arena = arena;
     this.#reader = reader;
     this.#limits = limits;
     this.#cacheBytes = cacheBytes;
@@ -64,7 +66,7 @@ export class DeltaResolver {
     this.#push(root, this.#columns.sizes[root]!, undefined);
   }
 
-  /** Resolves one delta; false when the tree is done. Throws PackError. */
+  /** Takes the next row; false when the tree is done. Throws PackError. */
   step(): boolean {
     let frame = this.#path.at(-1);
     while (frame?.next === NO_ROW) {
@@ -76,10 +78,16 @@ export class DeltaResolver {
     if (this.#path.length > this.#limits.chainDepth) {
       throw this.#overLimit(row, 'its delta chain', this.#limits.chainDepth, 'deltas');
     }
+    if (!isUnresolved(this.#columns, row)) {
+      frame.next = this.#links.nextSibling[row]!;
+      this.#push(row, 0, undefined);
+      return true;
+    }
     const base = frame.content ?? this.#restore(this.#path.length - 1);
     const { content, size } = this.#apply(row, base, frame.size);
     hashObject(this.#type, content, HEADROOM, size, this.#columns.oids, row);
     this.#columns.types[row] = this.#type;
+    this.resolvedCount++;
     linkRefDeltas(this.#links, this.#columns, row);
     frame.next = this.#links.nextSibling[row]!;
     if (frame.next === NO_ROW) this.#drop(frame);
@@ -120,10 +128,11 @@ export class DeltaResolver {
     let content = this.#path[from]!.content ?? this.#readRoot(this.#path[0]!);
     let isHeld = this.#path[from]!.content !== undefined;
     for (let index = from + 1; index <= depth; index++) {
-      const before = this.#path[index - 1]!;
-      const next = this.#apply(this.#path[index]!.row, content, before.size).content;
+      const frame = this.#path[index]!;
+      const made = this.#apply(frame.row, content, this.#path[index - 1]!.size);
+      frame.size = made.size;
       if (!isHeld) this.#pool.give(content);
-      content = next;
+      content = made.content;
       isHeld = false;
     }
     this.#hold(depth, content);
@@ -139,14 +148,11 @@ export class DeltaResolver {
 
   /** The delta at `row` applied to its base, in a buffer of the pool. */
   #apply(row: number, base: Buffer, baseSize: number): { content: Buffer; size: number } {
-    const length = this.#columns.sizes[row]!;
-    const kept = this.#columns.kept[row]!;
-    const delta = kept === 0 ? this.#readDelta(row, length) : this.#arena;
-    const start = kept === 0 ? 0 : kept - 1;
-    const end = start + length;
+    const end = this.#columns.sizes[row]!;
+    const delta = this.#readDelta(row, end);
     const header = this.#header;
     try {
-      header.parse(delta, start, end);
+      header.parse(delta, 0, end);
       if (header.baseSize !== baseSize) {
         throw new DeltaFault(`made for a base of ${header.baseSize} bytes, got ${baseSize}`);
       }
@@ -156,12 +162,7 @@ export class DeltaResolver {
       applyDelta(base, HEADROOM, baseSize, delta, header.position, end, content, HEADROOM, size);
       return { content, size };
     } catch (error) {
-      if (!(error instanceof DeltaFault)) throw error;
-      const offset = this.#columns.offsets[row]!;
-      throw new PackError('PACK_DELTA_INVALID', `delta at ${offset}: ${error.message}`, {
-        cause: error,
-        data: { offset },
-      });
+      throw asDeltaError(error, this.#columns.offsets[row]!);
     }
   }
 

@@ -5,9 +5,8 @@
  */
 import { readSync } from 'node:fs';
 import { PackError } from '../errors.ts';
-import { asPackError } from './entry-scanner.ts';
 import type { EntryColumns } from './entry-table.ts';
-import { InflateFault, NEEDS_INPUT, type Inflater, type Sink } from './inflater.ts';
+import { InflateFault, NEEDS_INPUT, asPackError, type Inflater, type Sink } from './inflater.ts';
 
 /** Entries above this are read and inflated in pieces of it. */
 const PIECE_BYTES = 256 * 1024;

@@ -1,35 +1,42 @@
 /**
- * The pack's bytes in, in windows; the entry table out. Each entry is parsed, inflated and CRC-32'd
- * as it passes, and objects stored whole are named. The end of an entry is known only by inflating
- * it, so that an entry cut off by the window's end is tried again when the window has moved on; one
- * that does not fit a window, or is larger than `streamBytes`, goes through piece by piece.
- * Format: gitformat-pack.
+ * The pack's bytes in, in windows; the rows of the entry table out. Each entry is parsed, inflated and
+ * CRC-32'd as it passes, and goes to the router with its content. The end of an entry is known only
+ * by inflating it, so that an entry cut off by the window's end is tried again when the window has
+ * moved on; one that does not fit a window, or is larger than `streamBytes`, goes through piece by
+ * piece and is named here. Format: gitformat-pack.
  */
 import type { Hash } from 'node:crypto';
 import zlib from 'node:zlib';
 import { PackError } from '../errors.ts';
-import { DeltaArena } from './delta-arena.ts';
+import { ArrivalResolver } from './arrival-resolver.ts';
 import { EntryHeader, OBJECT_TYPE, OID_BYTES } from './entry-header.ts';
+import { EntryRouter } from './entry-router.ts';
 import { BASE_BY_OID, EntryTable, NO_BASE } from './entry-table.ts';
 import { createInflater } from './inflate.ts';
-import { InflateFault, NEEDS_INPUT, type Inflater } from './inflater.ts';
+import type { ArrivalObserver } from './ingest.ts';
+import { InflateFault, NEEDS_INPUT, asPackError, type Inflater } from './inflater.ts';
 import type { PackLimits, PackTuning } from './limits.ts';
-import { HEADROOM, beginObjectHash, hashObject } from './object-hash.ts';
+import { beginObjectHash } from './object-hash.ts';
 
 const PACK_HEADER_BYTES = 12;
 
 export class EntryScanner {
   readonly table = new EntryTable();
-  /** Small deltas, inflated. */
-  readonly arena: DeltaArena;
+  /** Why the last `scan` came back early; it takes no more before that is mended. */
+  stopped: 'no' | 'no room' | 'first tree' | 'first blob' = 'no';
+  /** Looks at whole trees; `scan` comes back before the first tree and the first blob for it. */
+  observer: Pick<ArrivalObserver, 'wantsTrees' | 'takeTree'> | undefined;
+  #treeSeen = false;
+  #blobSeen = false;
   /** What the pack's header claims. */
   totalObjects = -1;
   /** Bytes that inflating made so far. */
   expandedBytes = 0;
   readonly #inflater: Inflater = createInflater();
+  readonly #fd: number;
   readonly #limits: PackLimits;
-  readonly #streamBytes: number;
-  readonly #content: Buffer;
+  readonly #tuning: PackTuning;
+  #parts: { readonly resolver: ArrivalResolver; readonly router: EntryRouter } | undefined;
   readonly #header = new EntryHeader();
   /** Place in the pack of the first byte that was not taken yet. */
   #offset = 0;
@@ -37,11 +44,25 @@ export class EntryScanner {
   #streamedRow = -1;
   #streamedHash: Hash | undefined;
 
-  constructor(limits: PackLimits, tuning: PackTuning) {
+  /** @param fd the file that the bytes are in before they come here. */
+  constructor(fd: number, limits: PackLimits, tuning: PackTuning) {
+    this.#fd = fd;
     this.#limits = limits;
-    this.#streamBytes = tuning.streamBytes;
-    this.arena = new DeltaArena(tuning.deltaArenaBytes);
-    this.#content = Buffer.allocUnsafeSlow(HEADROOM + tuning.streamBytes + 1);
+    this.#tuning = tuning;
+  }
+
+  /** Makes objects of entries in this thread. There once the pack's header was seen, as is `router`. */
+  get resolver(): ArrivalResolver {
+    return this.#begun.resolver;
+  }
+
+  get router(): EntryRouter {
+    return this.#begun.router;
+  }
+
+  get #begun(): { readonly resolver: ArrivalResolver; readonly router: EntryRouter } {
+    if (this.#parts === undefined) throw new TypeError('the pack has not begun');
+    return this.#parts;
   }
 
   /** True when all entries that the header claims are in the table. */
@@ -55,6 +76,7 @@ export class EntryScanner {
    * off at its end and beginning at `start` must go through in pieces. Throws PackError.
    */
   scan(window: Buffer, start: number, end: number, full: boolean): number {
+    this.stopped = 'no';
     let position = start;
     if (this.totalObjects === -1) {
       if (end - start < PACK_HEADER_BYTES) return 0;
@@ -69,6 +91,7 @@ export class EntryScanner {
       this.#offset += taken;
     }
     this.table.endOffset = this.#offset;
+    this.#parts?.router.wake();
     return position - start;
   }
 
@@ -87,6 +110,10 @@ export class EntryScanner {
       const message = `the pack claims ${count} objects, the limit is ${this.#limits.objectCount}`;
       throw new PackError('PACK_LIMIT', message, { data: { limit: this.#limits.objectCount } });
     }
+    this.table.reserve(count);
+    const { streamBytes, contentRingBytes } = this.#tuning;
+    const resolver = new ArrivalResolver(this.table, this.#fd, this.#limits, contentRingBytes);
+    this.#parts = { resolver, router: new EntryRouter(resolver, count, streamBytes) };
     this.totalObjects = count;
   }
 
@@ -96,19 +123,27 @@ export class EntryScanner {
       if (this.#streamedRow !== -1) return this.#continueStream(window, start, end);
       const header = this.#header;
       if (!header.parse(window, start, end, offset)) return NEEDS_INPUT;
+      if (this.observer !== undefined && this.#isFirst(header.type)) return NEEDS_INPUT;
+      const base = this.#baseOf(header);
+      const { size, type } = header;
+      if (size > this.#tuning.streamBytes) return this.#beginStream(window, start, end, base);
+      const { router } = this.#begun;
+      if (!router.place(size, base)) {
+        this.stopped = 'no room';
+        return NEEDS_INPUT;
+      }
+      const { buffer, start: contentStart } = router;
       const dataStart = start + header.length;
-      if (header.size > this.#streamBytes) return this.#beginStream(window, start, end);
-      const content = this.#content;
-      const size = header.size;
-      const used = this.#inflater.inflate(window, dataStart, end, content, HEADROOM, size);
+      const used = this.#inflater.inflate(window, dataStart, end, buffer, contentStart, size);
       if (used === NEEDS_INPUT)
-        return mustTake ? this.#beginStream(window, start, end) : NEEDS_INPUT;
-      const row = this.#addRow(window);
+        return mustTake ? this.#beginStream(window, start, end, base) : NEEDS_INPUT;
+      const row = this.#addRow(window, base);
       const taken = header.length + used;
       this.table.crcs[row] = zlib.crc32(window.subarray(start, start + taken));
-      if (header.type < OBJECT_TYPE.ofsDelta) {
-        hashObject(header.type, content, HEADROOM, size, this.table.oids, row);
-      } else this.arena.keep(this.table, row, content, HEADROOM, size);
+      if (type === OBJECT_TYPE.tree && this.observer?.wantsTrees === true) {
+        this.observer.takeTree(buffer, contentStart, size);
+      }
+      router.send(row, type >= OBJECT_TYPE.ofsDelta, size);
       return taken;
     } catch (error) {
       if (error instanceof InflateFault) throw asPackError(error, offset);
@@ -129,22 +164,35 @@ export class EntryScanner {
     }
   }
 
-  /** A row for the entry that `#header` describes. */
-  #addRow(window: Buffer): number {
-    const { table } = this;
-    const { type, size, length, baseDistance, baseOidStart } = this.#header;
-    this.#checkSize(size, this.#offset);
-    let base = NO_BASE;
-    if (type === OBJECT_TYPE.ofsDelta) {
-      base = table.rowAt(this.#offset - baseDistance);
-      if (base < 0) {
-        const message = `entry at ${this.#offset}: no entry begins at its delta base's offset ${this.#offset - baseDistance}`;
-        throw new PackError('PACK_DELTA_OFFSET', message, { data: { offset: this.#offset } });
-      }
+  /** Stops before the first tree and the first blob, once each. */
+  #isFirst(type: number): boolean {
+    if (type === OBJECT_TYPE.tree && !this.#treeSeen) {
+      this.#treeSeen = true;
+      this.stopped = 'first tree';
+    } else if (type === OBJECT_TYPE.blob && !this.#blobSeen) {
+      this.#blobSeen = true;
+      this.stopped = 'first blob';
     }
+    return this.stopped !== 'no';
+  }
+
+  /** The row that the entry builds on, NO_BASE or BASE_BY_OID. */
+  #baseOf({ type, baseDistance }: EntryHeader): number {
+    if (type === OBJECT_TYPE.refDelta) return BASE_BY_OID;
+    if (type !== OBJECT_TYPE.ofsDelta) return NO_BASE;
+    const base = this.table.rowAt(this.#offset - baseDistance);
+    if (base >= 0) return base;
+    const message = `entry at ${this.#offset}: no entry begins at its delta base's offset ${this.#offset - baseDistance}`;
+    throw new PackError('PACK_DELTA_OFFSET', message, { data: { offset: this.#offset } });
+  }
+
+  /** A row for the entry that `#header` describes. */
+  #addRow(window: Buffer, base: number): number {
+    const { table } = this;
+    const { type, size, length, baseOidStart } = this.#header;
+    this.#checkSize(size, this.#offset);
     const row = table.add(this.#offset);
     if (type === OBJECT_TYPE.refDelta) {
-      base = BASE_BY_OID;
       window.copy(table.oids, row * OID_BYTES, baseOidStart, baseOidStart + OID_BYTES);
     }
     if (base === NO_BASE) table.wholeCount++;
@@ -152,12 +200,21 @@ export class EntryScanner {
     table.sizes[row] = size;
     table.bases[row] = base;
     table.headerLengths[row] = length;
+    if (base >= 0) table.depths[row] = this.#depthOn(base);
     return row;
   }
 
-  #beginStream(window: Buffer, start: number, end: number): number {
+  #depthOn(base: number): number {
+    const depth = this.table.depths[base]! + 1;
+    const limit = this.#limits.chainDepth;
+    if (depth <= limit) return depth;
+    const message = `entry at ${this.#offset}: its delta chain is over ${limit} deltas`;
+    throw new PackError('PACK_LIMIT', message, { data: { offset: this.#offset, limit } });
+  }
+
+  #beginStream(window: Buffer, start: number, end: number, base: number): number {
     const { type, size, length } = this.#header;
-    const row = this.#addRow(window);
+    const row = this.#addRow(window, base);
     this.#streamedRow = row;
     this.#streamedHash = type < OBJECT_TYPE.ofsDelta ? beginObjectHash(type, size) : undefined;
     this.table.crcs[row] = zlib.crc32(window.subarray(start, start + length));
@@ -181,13 +238,6 @@ export class EntryScanner {
 
   [Symbol.dispose](): void {
     this.#inflater.close();
+    this.#parts?.resolver[Symbol.dispose]();
   }
-}
-
-export function asPackError(fault: InflateFault, offset: number): PackError {
-  const code = fault.kind === 'size' ? 'PACK_ENTRY_SIZE' : 'PACK_ENTRY_INFLATE';
-  return new PackError(code, `entry at ${offset}: ${fault.message}`, {
-    cause: fault,
-    data: { offset },
-  });
 }

@@ -1,11 +1,11 @@
 /**
- * Every entry of a pack, one row each, in pack order: 50 bytes a row in typed arrays on shared
- * memory, so that threads can work on one table. It grows with the entries that arrived, never with
- * the count that the header claims.
+ * Every entry of a pack, one row each, in pack order: 48 bytes a row in typed arrays on shared
+ * memory, so that threads work on one table while it fills. The columns have room for as many rows
+ * as the header claims, but the system commits a page of them only when a row in it is written: the
+ * memory grows with the entries that arrived, not with the claim.
  */
+import { PackError } from '../errors.ts';
 import { OBJECT_TYPE, OID_BYTES } from './entry-header.ts';
-
-const FIRST_CAPACITY = 4096;
 
 /** `base` of an entry that is stored whole. */
 export const NO_BASE = -1;
@@ -26,8 +26,8 @@ export interface EntryColumns {
   readonly types: Uint8Array;
   /** Bytes before the zlib stream. */
   readonly headerLengths: Uint8Array;
-  /** Where a delta stands in the DeltaArena, plus 1; 0 when it is not kept. */
-  readonly kept: Uint32Array;
+  /** Deltas between the entry and one stored whole; 0 where a ref-delta hides it. */
+  readonly depths: Uint16Array;
   /** 20 bytes a row: the object's oid; until a ref-delta is resolved, its base's. */
   readonly oids: Buffer;
 }
@@ -39,7 +39,7 @@ export class EntryTable implements EntryColumns {
   bases = new Int32Array(0);
   types = new Uint8Array(0);
   headerLengths = new Uint8Array(0);
-  kept = new Uint32Array(0);
+  depths = new Uint16Array(0);
   oids = Buffer.alloc(0);
   /** Rows in use. */
   count = 0;
@@ -47,20 +47,30 @@ export class EntryTable implements EntryColumns {
   wholeCount = 0;
   /** Where the last entry ends: the pack's trailer begins there. */
   endOffset = 0;
-  #capacity = 0;
+
+  /** Makes room for `capacity` rows, once, before the first. Throws PACK_LIMIT. */
+  reserve(capacity: number): void {
+    try {
+      Object.assign(this, allocateColumns(capacity));
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+      throw new PackError('PACK_LIMIT', `no memory for a table of ${capacity} objects`, {
+        cause: error,
+      });
+    }
+  }
 
   /** Adds a row for an entry at `offset`; returns its number. The caller fills the columns. */
   add(offset: number): number {
-    if (this.count === this.#capacity) this.#grow();
     const row = this.count++;
     this.offsets[row] = offset;
     return row;
   }
 
-  /** The columns as they are now; a table that still grows moves on to others. */
+  /** The columns alone, as a message to a thread. */
   columns(): EntryColumns {
-    const { offsets, sizes, crcs, bases, types, headerLengths, kept, oids } = this;
-    return { offsets, sizes, crcs, bases, types, headerLengths, kept, oids };
+    const { offsets, sizes, crcs, bases, types, headerLengths, depths, oids } = this;
+    return { offsets, sizes, crcs, bases, types, headerLengths, depths, oids };
   }
 
   /** The row of the entry that begins at `offset`, or -1. */
@@ -77,21 +87,6 @@ export class EntryTable implements EntryColumns {
     }
     return -1;
   }
-
-  #grow(): void {
-    const capacity = Math.max(FIRST_CAPACITY, this.#capacity * 2);
-    const grown = allocateColumns(capacity);
-    grown.offsets.set(this.offsets);
-    grown.sizes.set(this.sizes);
-    grown.crcs.set(this.crcs);
-    grown.bases.set(this.bases);
-    grown.types.set(this.types);
-    grown.headerLengths.set(this.headerLengths);
-    grown.kept.set(this.kept);
-    grown.oids.set(this.oids);
-    Object.assign(this, grown);
-    this.#capacity = capacity;
-  }
 }
 
 function allocateColumns(capacity: number): EntryColumns {
@@ -102,9 +97,18 @@ function allocateColumns(capacity: number): EntryColumns {
     bases: new Int32Array(new SharedArrayBuffer(capacity * 4)),
     types: new Uint8Array(new SharedArrayBuffer(capacity)),
     headerLengths: new Uint8Array(new SharedArrayBuffer(capacity)),
-    kept: new Uint32Array(new SharedArrayBuffer(capacity * 4)),
+    depths: new Uint16Array(new SharedArrayBuffer(capacity * 2)),
     oids: Buffer.from(new SharedArrayBuffer(capacity * OID_BYTES)),
   };
+}
+
+/** On its way between threads a Buffer becomes a plain Uint8Array on the same memory. */
+export function receiveColumns(columns: EntryColumns): EntryColumns {
+  return { ...columns, oids: asBuffer(columns.oids) };
+}
+
+export function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
 }
 
 /** Whether a row is stored as a delta and not resolved yet. */

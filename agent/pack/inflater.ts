@@ -2,6 +2,7 @@
  * What both inflate engines do: one zlib stream in, its content and its length in the input out
  * (RFC 1950). The declared size is the peer's claim: at most one byte more than it is ever produced.
  */
+import { PackError } from '../errors.ts';
 
 /** The stream is damaged or breaks its declared size. The caller knows where it stands and says so. */
 export class InflateFault extends Error {
@@ -45,4 +46,13 @@ export function tooMuch(size: number): InflateFault {
 }
 export function tooLittle(size: number, got: number): InflateFault {
   return new InflateFault('size', `expected ${size} bytes of content, got ${got}`);
+}
+
+/** A fault of the entry at `offset` of a pack. */
+export function asPackError(fault: InflateFault, offset: number): PackError {
+  const code = fault.kind === 'size' ? 'PACK_ENTRY_SIZE' : 'PACK_ENTRY_INFLATE';
+  return new PackError(code, `entry at ${offset}: ${fault.message}`, {
+    cause: fault,
+    data: { offset },
+  });
 }

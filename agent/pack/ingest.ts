@@ -2,21 +2,44 @@
  * A pack stream in; `.pack` and `.idx` on disk out, named and checked (gitformat-pack), or a
  * PackError and nothing left behind. The path of the data, from top to bottom:
  *
- *   source ─ pack-receiver ─┬─ temporary pack file
- *                           └─ entry-scanner ── entry-table ── resolve-deltas ── idx-writer ── publish
+ *   source ── pack-receiver ──┬── temporary pack file
+ *                             └── entry-scanner ── entry-router ──┬── arrival-resolver, here
+ *                                                                 └── entry-ring ── thread-work
+ *   entry-table ── resolve-deltas (what was left over) ── idx-writer ── publish
  */
 import { untilAborted } from './abortable.ts';
+import { ArrivedObjects } from './arrived-objects.ts';
+import type { ContentTap } from './arrival-resolver.ts';
 import { refuseCollisions } from './collisions.ts';
 import { EntryScanner } from './entry-scanner.ts';
 import { writeIdx } from './idx-writer.ts';
 import { PACK_TUNING, type PackLimits, type PackTuning } from './limits.ts';
 import { sortTable } from './oid-order.ts';
-import { PackFiles } from './pack-files.ts';
+import { PackFiles, type TemporaryFile } from './pack-files.ts';
 import { PackReceiver } from './pack-receiver.ts';
+import { PackThreads } from './pack-threads.ts';
 import { ProgressMeter, type IngestProgress } from './progress-meter.ts';
 import { resolveDeltas } from './resolve-deltas.ts';
-import { ResolveThreads } from './resolve-threads.ts';
 import { asStorageError } from './storage-error.ts';
+
+/** Looks at the pack while it arrives: commits come first, each tree before what it holds. */
+export interface ArrivalObserver {
+  /** Called before the first tree; null when nothing is to be seen. */
+  beforeTrees(objects: ArrivedObjects): ObserverTaps | null;
+  /** Called before the first blob. */
+  beforeBlobs(objects: ArrivedObjects): void;
+  /** Whether `takeTree` is to be called. */
+  readonly wantsTrees: boolean;
+  /** Sees a tree that is stored whole: content[start, start + size), HEADROOM before it. */
+  takeTree(content: Buffer, start: number, size: number): void;
+}
+
+export interface ObserverTaps {
+  /** For objects made in this thread. */
+  readonly tap: ContentTap;
+  /** From it each pack thread makes a tap of its own; see thread-work.ts. */
+  readonly message: unknown;
+}
 
 export interface IngestContext {
   /** The …/objects/pack that the files go to; it exists. */
@@ -25,6 +48,7 @@ export interface IngestContext {
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((progress: IngestProgress) => void) | undefined;
   readonly tuning?: Partial<PackTuning> | undefined;
+  readonly observer?: ArrivalObserver | undefined;
 }
 
 export interface IngestOutcome {
@@ -37,6 +61,9 @@ export interface IngestOutcome {
   readonly idxPath: string | null;
 }
 
+/** A full queue is looked at again at the latest after this. */
+const ROOM_INTERVAL_MS = 100;
+
 /** Takes the whole stream. Throws PackError, MountError (the disk), or the signal's reason. */
 export async function ingestPack(
   source: AsyncIterable<Uint8Array>,
@@ -44,7 +71,11 @@ export async function ingestPack(
 ): Promise<IngestOutcome> {
   context.signal?.throwIfAborted();
   try {
-    return await new Ingest(context).run(source);
+    await using files = new PackFiles(context.packDir);
+    const pack = await files.create('tmp_pack_');
+    const tuning = { ...PACK_TUNING, ...context.tuning };
+    using scanner = new EntryScanner(pack.file.fd, context.limits, tuning);
+    return await new Ingest(context, tuning, scanner, pack.file.fd).run(source, files, pack);
   } catch (error) {
     throw asStorageError(error, 'storing the pack');
   }
@@ -54,29 +85,40 @@ class Ingest {
   readonly #context: IngestContext;
   readonly #tuning: PackTuning;
   readonly #meter: ProgressMeter;
+  readonly #scanner: EntryScanner;
+  readonly #fd: number;
+  readonly #threads = new PackThreads();
+  #threading: Promise<void> | undefined;
+  #taps: ObserverTaps | null = null;
 
-  constructor(context: IngestContext) {
+  constructor(context: IngestContext, tuning: PackTuning, scanner: EntryScanner, fd: number) {
     this.#context = context;
-    this.#tuning = { ...PACK_TUNING, ...context.tuning };
+    this.#tuning = tuning;
     this.#meter = new ProgressMeter(context.onProgress);
+    this.#scanner = scanner;
+    this.#fd = fd;
+    scanner.observer = context.observer;
   }
 
-  async run(source: AsyncIterable<Uint8Array>): Promise<IngestOutcome> {
-    const { packDir, limits } = this.#context;
-    await using files = new PackFiles(packDir);
-    await using threads = new ResolveThreads(this.#tuning.threads, this.#tuning.threadedBytes);
-    const pack = await files.create('tmp_pack_');
-    using scanner = new EntryScanner(limits, this.#tuning);
-    const receiver = new PackReceiver(pack.file, scanner, limits, this.#tuning.windowBytes);
+  async run(
+    source: AsyncIterable<Uint8Array>,
+    files: PackFiles,
+    pack: TemporaryFile,
+  ): Promise<IngestOutcome> {
+    const { limits } = this.#context;
+    const scanner = this.#scanner;
+    await using threads = this.#threads;
+    const onStop = (): Promise<void> => this.#goOn();
+    const receiver = new PackReceiver(pack.file, scanner, limits, this.#tuning.windowBytes, onStop);
 
-    const checksum = await this.#receive(source, receiver, scanner, threads);
+    const checksum = await this.#receive(source, receiver);
     const { table } = scanner;
     const outcome = { checksum, objectCount: table.count, packBytes: receiver.receivedBytes };
     if (table.count === 0) return { ...outcome, packPath: null, idxPath: null };
 
-    // The disk works while the deltas are resolved.
+    // The disk works while what is left over is resolved.
     const [resolved, synced] = await Promise.allSettled([
-      this.#resolve(pack.file.fd, outcome.packBytes, scanner, threads),
+      this.#resolve(outcome.packBytes, threads),
       pack.file.sync(),
     ]);
     if (resolved.status === 'rejected') throw resolved.reason;
@@ -92,38 +134,87 @@ class Ingest {
     return { ...outcome, ...(await files.publish(pack, idx, checksum)) };
   }
 
-  /** The first pass: the stream to the file and to the table. Returns the checksum. */
-  async #receive(
-    source: AsyncIterable<Uint8Array>,
-    receiver: PackReceiver,
-    scanner: EntryScanner,
-    threads: ResolveThreads,
-  ): Promise<string> {
-    const { table } = scanner;
+  /** The stream to the file and to the table. Returns the checksum. */
+  async #receive(source: AsyncIterable<Uint8Array>, receiver: PackReceiver): Promise<string> {
+    const scanner = this.#scanner;
     for await (const chunk of untilAborted(source, this.#context.signal)) {
       await receiver.take(chunk);
+      this.#threads.throwIfFailed();
       const { receivedBytes } = receiver;
-      threads.startFor(receivedBytes);
-      this.#meter.update('receiving', receivedBytes, table.count, scanner.totalObjects);
+      if (receivedBytes > this.#tuning.threadedBytes) this.#startThreads();
+      this.#meter.update('receiving', receivedBytes, scanner.table.count, scanner.totalObjects);
     }
     const checksum = await receiver.end();
-    this.#meter.finish('receiving', receiver.receivedBytes, table.count, table.count);
+    const { count } = scanner.table;
+    this.#meter.finish('receiving', receiver.receivedBytes, count, count);
     return checksum;
   }
 
-  /** The second pass: names for what the first one has seen as deltas. */
-  #resolve(
-    fd: number,
-    packBytes: number,
-    { table, arena, expandedBytes }: EntryScanner,
-    threads: ResolveThreads,
-  ): Promise<void> {
+  /** Starts the threads once; the scanner goes on alone until they are up. */
+  #startThreads(): void {
+    const { threads, entryRingBytes, contentRingBytes } = this.#tuning;
+    if (this.#threading !== undefined || threads < 2 || this.#scanner.totalObjects <= 0) return;
+    const given = {
+      columns: this.#scanner.table.columns(),
+      fd: this.#fd,
+      limits: this.#context.limits,
+      contentRingBytes,
+    };
+    this.#threading = this.#threads.start(threads, entryRingBytes, given).then((rings) => {
+      this.#scanner.router.useThreads(rings);
+    });
+    // The queues are new: there is room.
+    if (this.#taps !== null) void this.#threads.tell(this.#taps.message);
+  }
+
+  /** Mends what the scanner stopped for. */
+  async #goOn(): Promise<void> {
+    const { stopped } = this.#scanner;
+    if (stopped === 'first tree') await this.#beforeTrees();
+    else if (stopped === 'first blob') await this.#beforeBlobs();
+    else await this.#scanner.router.awaited?.progress(ROOM_INTERVAL_MS);
+    this.#threads.throwIfFailed();
+    this.#context.signal?.throwIfAborted();
+  }
+
+  /** The newest commits come first: most often they have their names without any waiting. */
+  async #beforeTrees(): Promise<void> {
+    const { observer } = this.#context;
+    this.#taps = this.#show((objects) => observer?.beforeTrees(objects) ?? null);
+    if (this.#taps === null && this.#threads.count > 0) {
+      await this.#threads.drained();
+      this.#taps = this.#show((objects) => observer?.beforeTrees(objects) ?? null);
+    }
+    if (this.#taps === null) return;
+    this.#scanner.resolver.tap = this.#taps.tap;
+    await this.#threads.tell(this.#taps.message);
+  }
+
+  async #beforeBlobs(): Promise<void> {
+    const { observer } = this.#context;
+    if (observer?.wantsTrees !== true) return;
+    await this.#threads.drained();
+    this.#show((objects) => {
+      observer.beforeBlobs(objects);
+    });
+  }
+
+  #show<T>(look: (objects: ArrivedObjects) => T): T {
+    using objects = new ArrivedObjects(this.#scanner.table, this.#fd);
+    return look(objects);
+  }
+
+  /** Names for all that has none yet. */
+  async #resolve(packBytes: number, threads: PackThreads): Promise<void> {
     const { limits, signal } = this.#context;
-    return resolveDeltas(table, {
-      fd,
-      arena: arena.bytes,
+    const { table, expandedBytes, resolver } = this.#scanner;
+    await this.#threading;
+    resolver.tap?.flush();
+    await threads.finish(signal);
+    await resolveDeltas(table, {
+      fd: this.#fd,
       limits,
-      expandedBytes,
+      expandedBytes: expandedBytes + resolver.expandedBytes,
       baseCacheBytes: this.#tuning.baseCacheBytes,
       threads,
       signal,

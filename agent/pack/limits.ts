@@ -37,13 +37,15 @@ export interface PackTuning {
   readonly windowBytes: number;
   /** Objects above this size are never whole in memory while the pack arrives. */
   readonly streamBytes: number;
-  /** Contents of delta bases kept while their deltas are resolved. */
+  /** Contents of delta bases kept while the deltas left over are resolved. */
   readonly baseCacheBytes: number;
-  /** Small deltas kept from the first pass to the second. */
-  readonly deltaArenaBytes: number;
-  /** Threads that resolve deltas; 1 does it in the thread that received the pack. */
+  /** Contents that each thread keeps while the pack arrives, for the deltas on them. */
+  readonly contentRingBytes: number;
+  /** Entries on their way to a thread; a power of two. */
+  readonly entryRingBytes: number;
+  /** Threads beside the one that receives the pack; below 2 there are none. */
   readonly threads: number;
-  /** Packs up to this size are resolved without threads: starting two takes 0.3 s of processor time. */
+  /** They are started when so much has arrived: a small pack is done before a thread is up. */
   readonly threadedBytes: number;
   /** Largest offset that an idx stores in 31 bits. */
   readonly largestShortOffset: number;
@@ -52,9 +54,10 @@ export interface PackTuning {
 export const PACK_TUNING: PackTuning = {
   windowBytes: MiB,
   streamBytes: MiB,
-  baseCacheBytes: 96 * MiB,
-  deltaArenaBytes: 64 * MiB,
+  baseCacheBytes: 64 * MiB,
+  contentRingBytes: 16 * MiB,
+  entryRingBytes: 4 * MiB,
   threads: Math.min(4, availableParallelism()),
-  threadedBytes: 16 * MiB,
+  threadedBytes: 4 * MiB,
   largestShortOffset: 0x7fff_ffff,
 };

@@ -10,7 +10,7 @@ import { errnoOf } from '../errors.ts';
 
 const READ_ONLY = 0o444;
 
-interface TemporaryFile {
+export interface TemporaryFile {
   readonly path: string;
   readonly file: FileHandle;
 }

@@ -1,7 +1,8 @@
 /**
  * The pack stream in; the same bytes in a file, the entry table and the checked trailer out.
- * Chunks collect in one window; when it is full, the disk writes it while the scanner reads it, and
- * the next chunk is asked for when both are done: the disk and the processor pause the socket.
+ * Chunks collect in one window; when it is full it goes to the file and then to the scanner, and the
+ * next chunk is asked for when both are done: the disk and the processor pause the socket. The file
+ * comes first, so that whoever needs an entry a second time finds it there.
  */
 import { createHash } from 'node:crypto';
 import type { FileHandle } from 'node:fs/promises';
@@ -17,13 +18,22 @@ export class PackReceiver {
   readonly #window: Buffer;
   /** The pack's own SHA-1: everything before the trailer. */
   readonly #hash = createHash('sha1');
+  /** Called when the scanner has stopped, to mend the reason. */
+  readonly #onStop: () => Promise<void>;
   /** window[0, #written) is on disk already, window[0, #filled) is there. */
   #written = 0;
   #filled = 0;
   /** Bytes of the stream so far. */
   receivedBytes = 0;
 
-  constructor(file: FileHandle, scanner: EntryScanner, limits: PackLimits, windowBytes: number) {
+  constructor(
+    file: FileHandle,
+    scanner: EntryScanner,
+    limits: PackLimits,
+    windowBytes: number,
+    onStop: () => Promise<void>,
+  ) {
+    this.#onStop = onStop;
     this.#file = file;
     this.#scanner = scanner;
     this.#limits = limits;
@@ -76,16 +86,16 @@ export class PackReceiver {
   async #turn(): Promise<void> {
     const window = this.#window;
     const filled = this.#filled;
-    const writing = this.#write(this.#written, filled);
-    let taken: number;
-    try {
-      // The last bytes so far may be the trailer, and are no entry in any case.
-      const end = Math.max(0, filled - OID_BYTES);
-      taken = this.#scanner.scan(window, 0, end, filled === window.length);
-      this.#hash.update(window.subarray(0, taken));
-    } finally {
-      await writing;
+    await this.#write(this.#written, filled);
+    // The last bytes so far may be the trailer, and are no entry in any case.
+    const end = Math.max(0, filled - OID_BYTES);
+    const full = filled === window.length;
+    let taken = this.#scanner.scan(window, 0, end, full);
+    while (this.#scanner.stopped !== 'no') {
+      await this.#onStop();
+      taken += this.#scanner.scan(window, taken, end, full && taken === 0);
     }
+    this.#hash.update(window.subarray(0, taken));
     window.copyWithin(0, taken, filled);
     this.#filled = this.#written = filled - taken;
     this.#refuseTrailingBytes();

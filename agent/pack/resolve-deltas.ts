@@ -1,14 +1,14 @@
 /**
- * A scanned pack in; the oid and type of every delta in its table out, or the reason why one of
- * them has none. By threads where there are some, else here and in slices, so that the event loop
- * turns and the signal is seen.
+ * A pack that has arrived in; the oid and type of every delta that was left over until then out, or
+ * the reason why one of them has none. By threads where there are some, else here and in slices, so
+ * that the event loop turns and the signal is seen.
  */
 import { PackError } from '../errors.ts';
 import { nextTurn } from '../lifetime.ts';
 import { isUnresolved, oidOf, type EntryTable } from './entry-table.ts';
 import type { PackLimits } from './limits.ts';
 import { JobShare, createResolveJob, resolvedCount, type ResolveJob } from './resolve-job.ts';
-import type { ResolveThreads } from './resolve-threads.ts';
+import type { PackThreads } from './pack-threads.ts';
 
 /** Bytes of content between two looks at the signal: some ten milliseconds. */
 const SLICE_BYTES = 8 * 2 ** 20;
@@ -18,25 +18,29 @@ const SLICE_DELTAS = 4096;
 export interface ResolveContext {
   /** The pack file, complete. */
   readonly fd: number;
-  /** Small deltas from the first pass: DeltaArena.bytes. */
-  readonly arena: Buffer;
   readonly limits: PackLimits;
   /** What the first pass has made already of `limits.expandedBytes`. */
   readonly expandedBytes: number;
   readonly baseCacheBytes: number;
-  readonly threads: ResolveThreads;
+  readonly threads: PackThreads;
   readonly signal?: AbortSignal | undefined;
   readonly onResolved: (resolved: number) => void;
 }
 
 /** Resolves every delta of `table`. Throws PackError. */
 export async function resolveDeltas(table: EntryTable, context: ResolveContext): Promise<void> {
-  const { fd, arena, limits, expandedBytes, threads, signal, onResolved } = context;
+  if (!hasUnresolved(table)) return;
+  const { fd, limits, expandedBytes, threads, signal, onResolved } = context;
   const cacheBytes = context.baseCacheBytes / Math.max(1, threads.count);
-  const job = createResolveJob(table, { fd, arena, limits, expandedBytes, cacheBytes });
+  const job = createResolveJob(table, { fd, limits, expandedBytes, cacheBytes });
   if (threads.count === 0) await resolveHere(job, signal, onResolved);
   else await threads.run(job, signal, onResolved);
   refuseUnresolved(table);
+}
+
+function hasUnresolved(table: EntryTable): boolean {
+  for (let row = 0; row < table.count; row++) if (isUnresolved(table, row)) return true;
+  return false;
 }
 
 async function resolveHere(

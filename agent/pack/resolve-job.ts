@@ -1,8 +1,9 @@
 /**
- * What there is to resolve in a scanned pack, all of it on shared memory: several threads take trees
- * from one job until none is left. A tree is a row stored whole and the deltas that lead back to it.
+ * What is left to resolve in a pack that has arrived, all of it on shared memory: several threads
+ * take trees from one job until none is left. A tree is a row stored whole and the deltas that lead
+ * back to it.
  */
-import { NO_ROW, linkDeltas, linkRefDeltas, type DeltaLinks } from './delta-links.ts';
+import { NO_ROW, linkDeltas, type DeltaLinks } from './delta-links.ts';
 import { DeltaResolver } from './delta-resolver.ts';
 import { EntryReader } from './entry-reader.ts';
 import { NO_BASE, type EntryColumns, type EntryTable } from './entry-table.ts';
@@ -23,9 +24,7 @@ export interface ResolveJob {
   readonly count: number;
   readonly endOffset: number;
   readonly links: DeltaLinks;
-  /** DeltaArena.bytes. */
-  readonly arena: Buffer;
-  /** Rows stored whole that a delta builds on. */
+  /** Rows stored whole that lead to a delta without an oid. */
   readonly roots: Uint32Array;
   readonly control: Int32Array;
   readonly limits: PackLimits;
@@ -37,7 +36,7 @@ export interface ResolveJob {
 
 export function createResolveJob(
   table: EntryTable,
-  options: Pick<ResolveJob, 'fd' | 'arena' | 'limits' | 'expandedBytes' | 'cacheBytes'>,
+  options: Pick<ResolveJob, 'fd' | 'limits' | 'expandedBytes' | 'cacheBytes'>,
 ): ResolveJob {
   const { count, endOffset } = table;
   const links = linkDeltas(table);
@@ -52,7 +51,6 @@ function findRoots(table: EntryTable, links: DeltaLinks): Uint32Array {
   let found = 0;
   for (let row = 0; row < table.count; row++) {
     if (table.bases[row] !== NO_BASE) continue;
-    linkRefDeltas(links, table, row);
     if (links.firstChild[row] !== NO_ROW) roots[found++] = row;
   }
   return roots.subarray(0, found);
@@ -80,22 +78,23 @@ export class JobShare {
 
   constructor(job: ResolveJob) {
     this.#job = job;
-    const { fd, columns, count, endOffset, links, arena, limits, cacheBytes } = job;
+    const { fd, columns, count, endOffset, links, limits, cacheBytes } = job;
     const reader = new EntryReader(fd, columns, count, endOffset, this.#inflater);
-    this.#resolver = new DeltaResolver(columns, links, arena, reader, limits, cacheBytes);
+    this.#resolver = new DeltaResolver(columns, links, reader, limits, cacheBytes);
     this.#resolver.expandedBytes = job.expandedBytes;
   }
 
-  /** Resolves one delta; false when nothing is left, or the job was stopped. Throws PackError. */
+  /** Takes one row; false when nothing is left, or the job was stopped. Throws PackError. */
   step(): boolean {
     const { control, roots } = this.#job;
     if (Atomics.load(control, STOPPED) === 1) return false;
+    const before = this.#resolver.resolvedCount;
     while (!this.#resolver.step()) {
       const next = Atomics.add(control, NEXT_ROOT, 1);
       if (next >= roots.length) return false;
       this.#resolver.begin(roots[next]!);
     }
-    Atomics.add(control, RESOLVED, 1);
+    if (this.#resolver.resolvedCount > before) Atomics.add(control, RESOLVED, 1);
     return true;
   }
 

@@ -11,7 +11,6 @@ import { ingestPack, type IngestContext } from '../../agent/pack/ingest.ts';
 import { PACK_LIMITS, PACK_TUNING } from '../../agent/pack/limits.ts';
 import { sortTable } from '../../agent/pack/oid-order.ts';
 import type { IngestProgress } from '../../agent/pack/progress-meter.ts';
-import { ResolveThreads } from '../../agent/pack/resolve-threads.ts';
 import { bundledProgram } from '../setup/bundled-program.ts';
 import { chunksOf } from './chunks.ts';
 import {
@@ -64,10 +63,7 @@ describe('a source', () => {
   });
 
   it('is not read while the disk and the scanner have a window to do', async () => {
-    const blobs = Array.from({ length: 200 }, (_, index) =>
-      wholeEntry(TYPE.blob, noise(1000, index)),
-    );
-    const pack = makePack(blobs);
+    const pack = makePack(noisyBlobs(200));
     let given = 0;
     let furthest = 0;
     async function* source(): AsyncGenerator<Uint8Array> {
@@ -108,8 +104,9 @@ describe('an AbortSignal', () => {
   });
 
   it.each([
-    ['here', { threads: 1 }],
-    ['by threads', { threads: 2, threadedBytes: 0 }],
+    // Rings that hold nothing leave every delta over.
+    ['here', { threads: 1, contentRingBytes: 64 }],
+    ['by threads', { threads: 2, threadedBytes: 0, contentRingBytes: 64 }],
   ])('ends the resolution of deltas %s', async (_where, tuning) => {
     const controller = new AbortController();
     const phases: string[] = [];
@@ -137,17 +134,24 @@ describe('progress', () => {
 });
 
 describe('threads', () => {
-  it('are started once, and only for a pack that is worth them', async () => {
-    await using threads = new ResolveThreads(2, 1000);
-    threads.startFor(1000);
-    expect(threads.count).toBe(0);
-    threads.startFor(1001);
-    threads.startFor(2000);
-    expect(threads.count).toBe(2);
-    await using none = new ResolveThreads(1, 0);
-    none.startFor(2000);
-    expect(none.count).toBe(0);
-  });
+  it.each([
+    [2, 1000, 2],
+    [2, 1_000_000, 0],
+    [1, 1000, 0],
+  ])(
+    'of %d from %d bytes on are %d for a pack of 60,000',
+    async (threads, threadedBytes, count) => {
+      let started = 0;
+      const onWorker = (): void => {
+        started++;
+      };
+      process.on('worker', onWorker);
+      const pack = makePack([BLOB, ...noisyBlobs(60)]);
+      await ingest(chunksOf(pack, 500), { tuning: { threads, threadedBytes, windowBytes: 1000 } });
+      process.off('worker', onWorker);
+      expect(started).toBe(count);
+    },
+  );
 
   it('pass on what is wrong with a delta, with its code and place', async () => {
     const bad = ofsDelta(BLOB.length, makeDelta(1000, 2000, copyOp(0, 1000)));
@@ -195,7 +199,8 @@ describe('memory', () => {
   // In a process of its own, by its VmHWM: ru_maxrss begins with what the parent had at the fork.
   it.each([
     ['a blob of a gigabyte in a megabyte', bombPack(), 'accepted'],
-    ['a claim of 2^32 - 1 objects', makePack([BLOB], 2 ** 32 - 1), 'PACK_TRUNCATED'],
+    ['a claim of 2^25 objects', makePack([BLOB], 2 ** 25), 'PACK_TRUNCATED'],
+    ['a claim of 2^32 - 1 objects', makePack([BLOB], 2 ** 32 - 1), 'PACK_LIMIT'],
     [
       'a claim of a petabyte',
       makePack([Buffer.concat([typeAndSize(TYPE.blob, 2 ** 50), zlib.deflateSync('x')])]),
@@ -206,7 +211,7 @@ describe('memory', () => {
       import { ingestPack } from './agent/pack/ingest.ts';
       import { PACK_LIMITS } from './agent/pack/limits.ts';
       import { createReadStream, readFileSync } from 'node:fs';
-      const limits = { ...PACK_LIMITS, objectCount: 2 ** 32, objectBytes: 2 ** 52, expandedBytes: 2 ** 52 };
+      const limits = { ...PACK_LIMITS, objectBytes: 2 ** 52, expandedBytes: 2 ** 52 };
       const tuning = { threads: 1 };
       const result = await ingestPack(createReadStream(process.argv[2]), { packDir: process.argv[3], limits, tuning })
         .then(() => 'accepted', (error) => error.code);
@@ -224,9 +229,10 @@ describe('refuseCollisions()', () => {
   function scan(pack: Buffer): { scanner: EntryScanner; fd: number } {
     const path = join(packDir, 'a.pack');
     writeFileSync(path, pack);
-    const scanner = new EntryScanner(PACK_LIMITS, PACK_TUNING);
+    const fd = openSync(path, 'r');
+    const scanner = new EntryScanner(fd, PACK_LIMITS, PACK_TUNING);
     scanner.scan(pack, 0, pack.length - 20, false);
-    return { scanner, fd: openSync(path, 'r') };
+    return { scanner, fd };
   }
   const other = wholeEntry(TYPE.blob, noise(1000, 2));
 
@@ -246,6 +252,10 @@ describe('refuseCollisions()', () => {
 });
 
 const run = promisify(execFile);
+
+function noisyBlobs(count: number): Buffer[] {
+  return Array.from({ length: count }, (_, seed) => wholeEntry(TYPE.blob, noise(1000, seed)));
+}
 
 function bombPack(): Buffer {
   const size = 2 ** 30;

@@ -1,0 +1,100 @@
+/**
+ * An oid in, the commit, tree or tag of that name out, from a pack of which only a part has arrived:
+ * of the entries that have a name by now and whose bytes are in the file.
+ */
+import { DeltaHeader, applyDelta } from './delta.ts';
+import { OBJECT_TYPE, OID_BYTES, TYPE_NAMES, type ObjectTypeName } from './entry-header.ts';
+import { EntryReader } from './entry-reader.ts';
+import { NO_BASE, type EntryTable } from './entry-table.ts';
+import { createInflater } from './inflate.ts';
+
+const NO_ROW = -1;
+
+export class ArrivedObjects {
+  readonly #table: EntryTable;
+  readonly #inflater = createInflater();
+  readonly #reader: EntryReader;
+  readonly #header = new DeltaHeader();
+  /** Rows by the first bytes of their oid, open addressing; a power of two of them. */
+  readonly #slots: Int32Array;
+
+  constructor(table: EntryTable, fd: number) {
+    this.#table = table;
+    this.#reader = new EntryReader(fd, table, table.count, table.endOffset, this.#inflater);
+    let bits = 4;
+    while (2 ** bits < table.count * 2) bits++;
+    this.#slots = new Int32Array(2 ** bits).fill(NO_ROW);
+    for (let row = 0; row < table.count; row++) if (this.#isRead(row)) this.#insert(row);
+  }
+
+  /** The object, or undefined where it has not arrived, or has no name yet. */
+  read(oid: string): { readonly type: ObjectTypeName; readonly content: Buffer } | undefined {
+    const row = this.#find(Buffer.from(oid, 'hex'));
+    const type = row === NO_ROW ? undefined : TYPE_NAMES[this.#table.types[row]!];
+    return type === undefined ? undefined : { type, content: this.#make(row) };
+  }
+
+  /** What `read` would give, without its content. */
+  header(oid: string): { readonly type: ObjectTypeName } | undefined {
+    const row = this.#find(Buffer.from(oid, 'hex'));
+    const type = row === NO_ROW ? undefined : TYPE_NAMES[this.#table.types[row]!];
+    return type === undefined ? undefined : { type };
+  }
+
+  /** 20 bytes a row, of all rows to come too. */
+  get oids(): Buffer {
+    return this.#table.oids;
+  }
+
+  [Symbol.dispose](): void {
+    this.#inflater.close();
+  }
+
+  #isRead(row: number): boolean {
+    const type = this.#table.types[row];
+    return type === OBJECT_TYPE.commit || type === OBJECT_TYPE.tree || type === OBJECT_TYPE.tag;
+  }
+
+  #insert(row: number): void {
+    const mask = this.#slots.length - 1;
+    let slot = this.#table.oids.readUInt32LE(row * OID_BYTES) & mask;
+    while (this.#slots[slot] !== NO_ROW) slot = (slot + 1) & mask;
+    this.#slots[slot] = row;
+  }
+
+  #find(oid: Buffer): number {
+    const { oids } = this.#table;
+    const mask = this.#slots.length - 1;
+    for (let slot = oid.readUInt32LE(0) & mask; ; slot = (slot + 1) & mask) {
+      const row = this.#slots[slot]!;
+      if (row === NO_ROW) return NO_ROW;
+      if (oid.compare(oids, row * OID_BYTES, (row + 1) * OID_BYTES) === 0) return row;
+    }
+  }
+
+  /** The content of a row, its deltas applied from the base up. */
+  #make(row: number): Buffer {
+    const { bases } = this.#table;
+    const chain: number[] = [];
+    let at = row;
+    for (; bases[at] !== NO_BASE; at = bases[at]!) chain.push(at);
+    let content = this.#read(at);
+    for (const step of chain.reverse()) {
+      const delta = this.#read(step);
+      this.#header.parse(delta, 0, delta.length);
+      const { position, resultSize } = this.#header;
+      const result = Buffer.allocUnsafe(resultSize);
+      const { length } = content;
+      applyDelta(content, 0, length, delta, position, delta.length, result, 0, resultSize);
+      content = result;
+    }
+    return content;
+  }
+
+  #read(row: number): Buffer {
+    const size = this.#table.sizes[row]!;
+    const content = Buffer.allocUnsafe(size + 1);
+    this.#reader.read(row, content, 0);
+    return content.subarray(0, size);
+  }
+}

@@ -1,0 +1,179 @@
+/**
+ * The threads beside the one that receives a pack: while it arrives they make objects of the entries
+ * that they are sent, afterwards they resolve what was left over. Started once a pack is worth them,
+ * ended with the ingest, whatever happens.
+ */
+import { Worker } from 'node:worker_threads';
+import { AgentError, type SerialisedError } from '../errors.ts';
+import { reasonOf } from '../lifetime.ts';
+import { builtFile } from '../own-files.ts';
+import { EntryRingWriter, createEntryRing, type EntryRingMemory } from './entry-ring.ts';
+import type { EntryColumns } from './entry-table.ts';
+import type { PackLimits } from './limits.ts';
+import { resolvedCount, stopJob, type ResolveJob } from './resolve-job.ts';
+
+/** The first message to a thread. */
+export interface ThreadStart {
+  readonly ring: EntryRingMemory;
+  readonly columns: EntryColumns;
+  /** The pack file; a descriptor serves all threads of a process. */
+  readonly fd: number;
+  readonly limits: PackLimits;
+  readonly contentRingBytes: number;
+}
+
+/** A thread's answer to the end of its queue, and to a job: done, or this is why not. */
+export interface ThreadReply {
+  readonly error: SerialisedError | null;
+}
+
+const PROGRESS_INTERVAL_MS = 100;
+
+interface PackThread {
+  readonly worker: Worker;
+  readonly ring: EntryRingWriter;
+  /** Rejects when the thread fails, at whatever it is. */
+  readonly failed: Promise<never>;
+}
+
+export class PackThreads {
+  readonly #threads: PackThread[] = [];
+  /** The first failure of any thread. */
+  #failure: { readonly error: unknown } | undefined;
+
+  /** Throws what a thread failed with. */
+  throwIfFailed(): void {
+    if (this.#failure !== undefined) throw this.#failure.error;
+  }
+
+  get count(): number {
+    return this.#threads.length;
+  }
+
+  /** Settles with the queues of `count` threads when all are up; with none where one cannot start. */
+  async start(
+    count: number,
+    ringBytes: number,
+    given: Omit<ThreadStart, 'ring'>,
+  ): Promise<readonly EntryRingWriter[]> {
+    const online: Promise<boolean>[] = [];
+    for (let index = 0; index < count; index++) {
+      const memory = createEntryRing(ringBytes);
+      const worker = new Worker(builtFile('pack-thread.js'));
+      const start: ThreadStart = { ...given, ring: memory };
+      worker.postMessage(start);
+      const failed = this.#watch(worker);
+      this.#threads.push({ worker, ring: new EntryRingWriter(memory), failed });
+      online.push(
+        new Promise((resolve) => {
+          worker.once('online', () => {
+            resolve(true);
+          });
+          worker.once('exit', () => {
+            resolve(false);
+          });
+        }),
+      );
+    }
+    const allOnline = (await Promise.all(online)).every(Boolean);
+    if (allOnline) return this.#threads.map(({ ring }) => ring);
+    // Where the container allows no more threads, the work is done without them.
+    await this[Symbol.asyncDispose]();
+    this.#failure = undefined;
+    return [];
+  }
+
+  /** A failure reaches `throwIfFailed` and every wait. */
+  #watch(worker: Worker): Promise<never> {
+    const failed = new Promise<never>((_resolve, reject) => {
+      const fail = (error: unknown): void => {
+        this.#failure ??= { error };
+        reject(error instanceof Error ? error : new Error(String(error)));
+      };
+      worker.on('message', ({ error }: ThreadReply) => {
+        if (error !== null) fail(AgentError.fromJSON(error));
+      });
+      worker.on('error', fail);
+      worker.on('exit', (code) => {
+        fail(new AgentError('INTERNAL', `a pack thread ended with code ${code}`));
+      });
+    });
+    failed.catch(() => undefined);
+    return failed;
+  }
+
+  /** Settles when the threads have taken all that they were sent. */
+  async drained(): Promise<void> {
+    for (const { ring } of this.#threads) await this.#until(ring, () => ring.isDrained);
+  }
+
+  async #until(ring: EntryRingWriter, done: () => boolean): Promise<void> {
+    while (!done()) {
+      await ring.progress(PROGRESS_INTERVAL_MS);
+      this.throwIfFailed();
+    }
+  }
+
+  /** Gives a message to every thread, in order with the entries. */
+  async tell(message: unknown): Promise<void> {
+    for (const { worker, ring } of this.#threads) {
+      worker.postMessage(message);
+      await this.#until(ring, () => ring.sendMessageMark());
+    }
+  }
+
+  /** Ends the queues and waits until everything in them is done. Throws PackError. */
+  async finish(signal: AbortSignal | undefined): Promise<void> {
+    const replies = this.#threads.map(async (thread) => {
+      const reply = replyOf(thread);
+      await this.#until(thread.ring, () => thread.ring.sendEnd());
+      await reply;
+    });
+    await Promise.all(replies);
+    if (signal?.aborted === true) throw reasonOf(signal);
+  }
+
+  /** Lets all threads work on the job. Throws PackError, or the signal's reason. */
+  async run(
+    job: ResolveJob,
+    signal: AbortSignal | undefined,
+    onResolved: (resolved: number) => void,
+  ): Promise<void> {
+    const stop = (): void => {
+      stopJob(job);
+    };
+    const timer = setInterval(() => {
+      onResolved(resolvedCount(job));
+    }, PROGRESS_INTERVAL_MS);
+    signal?.addEventListener('abort', stop);
+    try {
+      const replies = this.#threads.map((thread) => {
+        const reply = replyOf(thread);
+        thread.worker.postMessage(job);
+        return reply;
+      });
+      // One failure ends the others' work as well; all are awaited, so that none still reads.
+      for (const reply of replies) reply.catch(stop);
+      const results = await Promise.allSettled(replies);
+      for (const result of results) if (result.status === 'rejected') throw result.reason;
+      if (signal?.aborted === true) throw reasonOf(signal);
+    } finally {
+      clearInterval(timer);
+      signal?.removeEventListener('abort', stop);
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const threads = this.#threads.splice(0);
+    await Promise.all(threads.map(({ worker }) => worker.terminate()));
+  }
+}
+
+function replyOf({ worker, failed }: PackThread): Promise<void> {
+  const done = new Promise<void>((resolve) => {
+    worker.once('message', ({ error }: ThreadReply) => {
+      if (error === null) resolve();
+    });
+  });
+  return Promise.race([done, failed]);
+}

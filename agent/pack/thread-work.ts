@@ -1,0 +1,72 @@
+/**
+ * What runs in a thread of pack-threads.ts. Entries from its queue in, their objects made, and one
+ * message out when the queue has ended; then jobs of what was left over, one message out for each.
+ */
+import { parentPort, receiveMessageOnPort, type MessagePort } from 'node:worker_threads';
+import { toAgentError } from '../errors.ts';
+import { ArrivalResolver, type ContentTap } from './arrival-resolver.ts';
+import { EntryRingReader } from './entry-ring.ts';
+import { asBuffer, receiveColumns } from './entry-table.ts';
+import type { ThreadReply, ThreadStart } from './pack-threads.ts';
+import { JobShare, type ResolveJob } from './resolve-job.ts';
+import { asStorageError } from './storage-error.ts';
+
+/** Makes a tap of the message that came with the entries; it is the same in all threads. */
+export type TapMaker = (message: unknown, columns: ThreadStart['columns']) => ContentTap;
+
+/** Serves the thread's port: a ThreadStart first, ResolveJobs after it. */
+export function serveThread(makeTap: TapMaker | undefined): void {
+  const port = parentPort;
+  if (port === null) throw new TypeError('expected to run in a worker thread');
+  port.once('message', (start: ThreadStart) => {
+    port.on('message', (job: ResolveJob) => {
+      reply(port, () => {
+        resolveShare(receiveJob(job));
+      });
+    });
+    reply(port, () => {
+      takeEntries(start, port, makeTap);
+    });
+  });
+}
+
+function reply(port: MessagePort, work: () => void): void {
+  let answer: ThreadReply = { error: null };
+  try {
+    work();
+  } catch (error) {
+    answer = { error: toAgentError(asStorageError(error, 'storing the pack')).toJSON() };
+  }
+  port.postMessage(answer);
+}
+
+function takeEntries(start: ThreadStart, port: MessagePort, makeTap: TapMaker | undefined): void {
+  const columns = receiveColumns(start.columns);
+  const { fd, limits, contentRingBytes } = start;
+  using resolver = new ArrivalResolver(columns, fd, limits, contentRingBytes);
+  const ring = new EntryRingReader(start.ring);
+  for (let next = ring.next(); next !== 'end'; next = ring.next()) {
+    if (next === 'entry') resolver.take(ring.row, ring.isDelta, ring.bytes, ring.start, ring.size);
+    else resolver.tap = makeTap?.(receiveMessageOnPort(port)?.message, columns);
+    ring.release();
+  }
+  resolver.tap?.flush();
+}
+
+function resolveShare(job: ResolveJob): void {
+  const share = new JobShare(job);
+  try {
+    while (share.step());
+  } finally {
+    share.close();
+  }
+}
+
+function receiveJob(job: ResolveJob): ResolveJob {
+  const { columns, links } = job;
+  return {
+    ...job,
+    columns: receiveColumns(columns),
+    links: { ...links, refBaseOids: asBuffer(links.refBaseOids) },
+  };
+}
