@@ -1,0 +1,53 @@
+/** Kills at many points, in lanes that have a site each, and gathers what did not hold. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { hostWithTwoRepositories } from '../host/host-fixture.ts';
+import { pointsIn, traceTo } from './points.ts';
+import type { KillPoint } from './points.ts';
+import { killAt } from './scenarios.ts';
+import type { Scenario } from './scenarios.ts';
+import { KillSite } from './site.ts';
+
+const LANES = 2;
+
+export interface Tally {
+  readonly scenario: string;
+  points: number;
+  /** At some points another thread was there first, or nothing was: then nothing was killed. */
+  killed: number;
+  readonly violations: string[];
+}
+
+export async function killEverywhere(
+  scenario: Scenario,
+  choose: (points: readonly KillPoint[]) => readonly KillPoint[],
+  onPoint: (tally: Tally) => void = () => undefined,
+): Promise<Tally> {
+  const directory = mkdtempSync(join(tmpdir(), 'mount-agent-kill-'));
+  await using two = await hostWithTwoRepositories();
+  try {
+    const sites = Array.from({ length: LANES }, (_, at) => {
+      return new KillSite(two.host, join(directory, `lane-${at}`));
+    });
+    for (const site of sites) await scenario.prepare(site);
+    const trace = join(directory, 'trace');
+    await scenario.disturb(sites[0]!, traceTo(trace));
+    const points = [...choose(pointsIn(trace))];
+    const tally: Tally = { scenario: scenario.name, points: 0, killed: 0, violations: [] };
+    const lane = async (site: KillSite): Promise<void> => {
+      for (let point = points.shift(); point !== undefined; point = points.shift()) {
+        const { killed, violations } = await killAt(scenario, site, point);
+        tally.points += 1;
+        if (killed) tally.killed += 1;
+        const where = `${scenario.name}, ${point.call} ${point.nth}`;
+        tally.violations.push(...violations.map((violation) => `${where}: ${violation}`));
+        onPoint(tally);
+      }
+    };
+    await Promise.all(sites.map(lane));
+    return tally;
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+}

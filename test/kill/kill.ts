@@ -1,0 +1,35 @@
+/**
+ * `npm run kill -- [--all | --points N] [--scenario NAME] [--seed S]`: SIGKILL at calls that change
+ * the disk, a new start, and the invariants. Ends with 1 when one did not hold.
+ */
+import { parseArgs } from 'node:util';
+import { killEverywhere } from './campaign.ts';
+import { sampleOf } from './points.ts';
+import { SCENARIOS } from './scenarios.ts';
+
+const { values } = parseArgs({
+  options: {
+    all: { type: 'boolean', default: false },
+    points: { type: 'string', default: '50' },
+    scenario: { type: 'string' },
+    seed: { type: 'string', default: '1' },
+  },
+});
+let violations = 0;
+for (const scenario of SCENARIOS) {
+  if (values.scenario !== undefined && values.scenario !== scenario.name) continue;
+  const tally = await killEverywhere(
+    scenario,
+    (points) =>
+      values.all ? points : sampleOf(points, Number(values.points), Number(values.seed)),
+    ({ points, killed }) => {
+      if (process.stderr.isTTY) process.stderr.write(`\r${scenario.name} ${points} (${killed}) `);
+    },
+  );
+  violations += tally.violations.length;
+  console.log(
+    `${scenario.name}: ${tally.points} points, ${tally.killed} killed, ${tally.violations.length} violations`,
+  );
+  for (const violation of tally.violations.slice(0, 20)) console.log(`  ${violation}`);
+}
+process.exitCode = violations === 0 ? 0 : 1;
