@@ -9,11 +9,11 @@ import type { AskHost } from './clone/host-request.ts';
 import { checkAccess } from './credentials/access.ts';
 import type { Access } from './credentials/access.ts';
 import { askGitUser } from './credentials/git-user.ts';
-import { TransportError, toAgentError } from './errors.ts';
+import { TransportError } from './errors.ts';
 import { Slots, forEachLimited } from './lifetime.ts';
 import type { Resource } from './resource.ts';
 import type { Session } from './session.ts';
-import { reportOf } from './status.ts';
+import { isTokenRefused, reportOf } from './status.ts';
 
 export interface TokenWatchOptions {
   /** Least time between two looks at a mount's token; up to a quarter is added by chance. */
@@ -26,6 +26,7 @@ const ACCESS_TIMEOUT_MS = 30_000;
 const USER_TIMEOUT_MS = 3000;
 const AT_ONCE = 4;
 
+const PUSH_REMEDY = 'give it "Contents: Read and write" (a classic one: repo).';
 const HINT =
   'Commits need "git config user.name" and "user.email", or "git_user" in the manifest, or --git-user.';
 
@@ -37,10 +38,16 @@ export class TokenWatch implements AsyncDisposable {
   /** The next look at each watched mount, by mount path. */
   readonly #timers = new Map<string, NodeJS.Timeout>();
   readonly #underWay = new Set<Promise<void>>();
+  /** Mount paths with work that no push can save, of which the log says so already. */
+  readonly #stuck = new Set<string>();
+  readonly #unsubscribe: () => void;
 
   constructor(session: Session, options: TokenWatchOptions = {}) {
     this.#session = session;
     this.#intervalMs = options.intervalMs ?? INTERVAL_MS;
+    this.#unsubscribe = session.status.subscribe(() => {
+      this.#warnOfStuckWork();
+    });
   }
 
   /** From now on, beginning with a look at once. */
@@ -74,6 +81,7 @@ export class TokenWatch implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#unsubscribe();
     for (const timer of this.#timers.values()) clearTimeout(timer);
     this.#ending.abort(new Error('the session has ended'));
     await Promise.all(this.#underWay);
@@ -134,18 +142,25 @@ export class TokenWatch implements AsyncDisposable {
   }
 
   #tell(mount: string, { credential, canPush, error }: Access): void {
+    const { log } = this.#session;
+    if (credential !== 'ok') log.warn({ mount, err: error }, 'the host refuses the token');
+    else if (canPush) log.info({ mount }, 'the token is good for a push');
+    else log.warn({ mount }, `the token can read but not push: ${PUSH_REMEDY}`);
+  }
+
+  /** Once for each time that it comes to that, be it by the token or by the work. */
+  #warnOfStuckWork(): void {
     const { log, status } = this.#session;
-    const atRisk = status.mount(mount)?.at_risk ?? null;
-    if (credential === 'ok' && canPush) log.info({ mount }, 'the token is good for a push');
-    else if (credential === 'ok') {
-      log.warn(
-        { mount },
-        'the token can read but not push: give it "Contents: Read and write" (classic: repo)',
-      );
-    } else {
-      const lost =
-        atRisk === null ? '' : '; work in the mount cannot be pushed until it is rotated';
-      log.warn({ mount, atRisk, err: toAgentError(error) }, `the host refuses the token${lost}`);
+    for (const row of status.mounts) {
+      const { mount_path: mount, at_risk: atRisk } = row;
+      if (atRisk === null || !isTokenRefused(row)) this.#stuck.delete(mount);
+      else if (!this.#stuck.has(mount)) {
+        this.#stuck.add(mount);
+        log.warn(
+          { mount, atRisk },
+          'work in the mount cannot be pushed until its token is rotated',
+        );
+      }
     }
   }
 }

@@ -10,6 +10,7 @@ import type { Token } from '../token.ts';
 import { VERSION } from '../version.ts';
 import { readCertificates } from './certificates.ts';
 import type { CloneEnvironment } from './clone-job.ts';
+import { maskControls } from './printable.ts';
 import { proxyAuthorization, proxyFor } from './proxy.ts';
 import { errorOfNetwork, errorOfStatus } from './transport-errors.ts';
 import { connectThrough } from './tunnel.ts';
@@ -20,6 +21,8 @@ export interface HostQuestion {
   readonly token: Token;
   /** `git`: as a password, the way git sends it; `api`: as gh sends it. */
   readonly as: 'git' | 'api';
+  /** Of the answer: a login page is none, though it comes with status 200. */
+  readonly contentType: string;
   /** False: the status is answer enough, and the body, which may be large, is not read. */
   readonly wantsBody: boolean;
 }
@@ -60,7 +63,10 @@ async function ask(question: HostQuestion, first: URL, context: HostContext): Pr
     const answer = await get(question, url, context);
     try {
       const { statusCode: status = 0, headers } = answer;
-      if (status === 200) return question.wantsBody ? await bodyOf(answer, url) : '';
+      if (status === 200) {
+        expectType(answer, url, question.contentType);
+        return question.wantsBody ? await bodyOf(answer, url) : '';
+      }
       if (![301, 302, 307, 308].includes(status)) {
         const words = await wordsOf(answer, url);
         throw errorOfStatus({ status, headers, url, words, nowMs: Date.now() });
@@ -71,6 +77,16 @@ async function ask(question: HostQuestion, first: URL, context: HostContext): Pr
     }
   }
   throw new TransportError('TRANSPORT_REDIRECT_REFUSED', `${first.host} redirected too often`);
+}
+
+function expectType({ headers }: IncomingMessage, url: URL, expected: string): void {
+  const type = headers['content-type']?.split(';', 1)[0]?.trim();
+  if (type === expected) return;
+  const got = maskControls(type ?? 'no content type');
+  throw new TransportError(
+    'TRANSPORT_PROTOCOL',
+    `${url.host}: expected ${expected} at ${url.pathname}, got ${got}`,
+  );
 }
 
 /** The token goes nowhere but to the origin that it is for. */

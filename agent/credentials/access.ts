@@ -43,9 +43,9 @@ async function refusalOf(
   { url, token }: Resource,
   ask: AskHost,
 ): Promise<AgentError | null> {
-  const question = { token, as: 'git', wantsBody: false } as const;
+  const answer = { contentType: `application/x-${service}-advertisement`, wantsBody: false };
   try {
-    await ask({ ...question, url: `${url}/info/refs?service=${service}` });
+    await ask({ url: `${url}/info/refs?service=${service}`, token, as: 'git', ...answer });
     return null;
   } catch (error) {
     if (error instanceof AgentError) return error;

@@ -15,7 +15,8 @@ export function apiUrlOf({ protocol, host }: Pick<Resource, 'protocol' | 'host'>
 /** @throws TransportError as askHost() does. */
 export async function askGitUser(resource: Resource, ask: AskHost): Promise<GitUser | null> {
   const url = `${apiUrlOf(resource)}/user`;
-  const body = await ask({ url, token: resource.token, as: 'api', wantsBody: true });
+  const answer = { contentType: 'application/json', wantsBody: true };
+  const body = await ask({ url, token: resource.token, as: 'api', ...answer });
   return gitUserOf(body, resource.host);
 }
 

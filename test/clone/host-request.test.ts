@@ -9,6 +9,8 @@ import { Token } from '../../agent/token.ts';
 
 const SECRET = 'ghp_hostRequestCanary0123456789';
 const token = new Token(SECRET);
+const JSON_TYPE = 'application/json';
+const AS_JSON = { 'content-type': `${JSON_TYPE}; charset=utf-8` };
 
 const servers: Server[] = [];
 afterEach(() => {
@@ -42,7 +44,7 @@ function ask(
   context: Partial<HostContext> = {},
 ): Promise<string> {
   return askHost(
-    { url, token, as: 'api', wantsBody: true, ...question },
+    { url, token, as: 'api', contentType: JSON_TYPE, wantsBody: true, ...question },
     { environment: {}, signal: new AbortController().signal, timeoutMs: 5000, ...context },
   );
 }
@@ -50,7 +52,9 @@ function ask(
 const basic = `Basic ${Buffer.from(`x-access-token:${SECRET}`).toString('base64')}`;
 
 it('askHost() sends the token as gh does, or as git does, and returns the body', async () => {
-  const { origin, requests } = await peer((_request, response) => response.end('{"a":1}'));
+  const { origin, requests } = await peer((_request, response) =>
+    response.writeHead(200, AS_JSON).end('{"a":1}'),
+  );
   expect(await ask(`${origin}/user?x=1`)).toBe('{"a":1}');
   expect(await ask(`${origin}/info/refs`, { as: 'git', wantsBody: false })).toBe('');
   expect(requests).toEqual([`GET /user?x=1 token ${SECRET}`, `GET /info/refs ${basic}`]);
@@ -58,13 +62,15 @@ it('askHost() sends the token as gh does, or as git does, and returns the body',
 
 it('does not wait for a body that it does not want', async () => {
   const { origin } = await peer((_request, response) => {
-    response.writeHead(200).write('the first of many refs');
+    response.writeHead(200, AS_JSON).write('the first of many refs');
   });
   expect(await ask(origin, { wantsBody: false })).toBe('');
 });
 
 it('goes through a proxy by absolute-form', async () => {
-  const { origin, requests } = await peer((_request, response) => response.end('through'));
+  const { origin, requests } = await peer((_request, response) =>
+    response.writeHead(200, AS_JSON).end('through'),
+  );
   const environment = { http_proxy: origin };
   expect(await ask('http://api.github.localhost/user', {}, { environment })).toBe('through');
   expect(requests[0]).toContain('GET http://api.github.localhost/user ');
@@ -83,7 +89,7 @@ it('names a proxy that refuses the tunnel', async () => {
 
 it.each([301, 302, 307, 308])('follows a redirect of %d within the origin', async (status) => {
   const { origin, requests } = await peer((request, response) => {
-    if (request.url === '/new') response.end('moved');
+    if (request.url === '/new') response.writeHead(200, AS_JSON).end('moved');
     else response.writeHead(status, { location: '/new' }).end();
   });
   expect(await ask(`${origin}/old`)).toBe('moved');
@@ -118,6 +124,20 @@ it('sends nothing to another origin, whatever the redirect, and does not go in c
   expect(requests.length).toBeLessThan(10);
 });
 
+it('takes a login page for no answer, also behind a redirect', async () => {
+  const html = { 'content-type': 'text/html; charset=utf-8' };
+  const { origin } = await peer((request, response) => {
+    if (request.url === '/login') response.writeHead(200, html).end('<html>Sign in</html>');
+    else response.writeHead(302, { location: '/login' }).end();
+  });
+  for (const wantsBody of [true, false]) {
+    await expect(ask(`${origin}/user`, { wantsBody })).rejects.toMatchObject({
+      code: 'TRANSPORT_PROTOCOL',
+      message: expect.stringContaining('text/html') as string,
+    });
+  }
+});
+
 it.each([
   [401, {}, 'TRANSPORT_UNAUTHORIZED'],
   [403, {}, 'TRANSPORT_FORBIDDEN'],
@@ -141,6 +161,7 @@ it('shows no token that the host gives back', async () => {
 
 it('ends a body without end, a host that says nothing, and one that hangs up', async () => {
   const long = await peer((_request, response) => {
+    response.writeHead(200, AS_JSON);
     const more = (): void => {
       if (!response.destroyed) response.write('x'.repeat(1 << 16), more);
     };

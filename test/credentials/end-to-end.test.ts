@@ -34,8 +34,10 @@ beforeEach(async () => {
   seen();
 });
 afterEach(async () => {
+  const findings = await session.findTokens([WEB, API, READER, NEW_WEB]);
   await host[Symbol.asyncDispose]();
   session.remove();
+  expect(findings).toEqual([]);
 });
 
 /** acme/web for walter (and later wanda), acme/api for ada, and acme/lib for walter alone. */

@@ -36,8 +36,10 @@ beforeAll(async () => {
   }
 });
 afterAll(async () => {
+  const findings = await session.findTokens([WEB, GHE]);
   await proxy[Symbol.asyncDispose]();
   session.remove();
+  expect(findings).toEqual([]);
 });
 
 /** Every scheme, host and port but the one that the token is for. */
@@ -125,7 +127,11 @@ it('the daemon asks nobody but the host itself', async () => {
       proxy.lure = { origin, status, at: 'first' };
       proxy.caught.length = 0;
       const url = 'https://github.com/acme/web/info/refs?service=git-receive-pack';
-      const question = { url, token: new Token(WEB), as: 'git', wantsBody: false } as const;
+      const answer = {
+        contentType: 'application/x-git-receive-pack-advertisement',
+        wantsBody: false,
+      };
+      const question = { url, token: new Token(WEB), as: 'git', ...answer } as const;
       const asked = askHost(question, { environment, signal, timeoutMs: 10_000 });
       await expect(asked).rejects.toMatchObject({ data: {} });
       expect(proxy.caught).toEqual([]);

@@ -6,6 +6,8 @@ import { execFileSync, spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { searchForTokens } from '../canary.ts';
+import type { Finding } from '../canary.ts';
 import { CredentialFiles } from '../../agent/credentials/credential-files.ts';
 import type { CredentialFilesContext } from '../../agent/credentials/credential-files.ts';
 import { commandEnvironment } from '../../agent/credentials/environment.ts';
@@ -159,6 +161,18 @@ export class Session {
       stdin: `url=${url}\n\n`,
     });
     return /^password=(.*)$/m.exec(stdout)?.[1] ?? null;
+  }
+
+  /** Where else than in their own files the tokens stand, in everything that the session left. */
+  findTokens(tokens: readonly string[]): Promise<Finding[]> {
+    return searchForTokens(tokens, {
+      directories: [this.root],
+      allow: [
+        join(this.runDirectory, 'env'),
+        `${join(this.runDirectory, 'credentials')}/`,
+        `${join(this.runDirectory, 'gh')}/`,
+      ],
+    });
   }
 
   remove(): void {

@@ -1,7 +1,6 @@
 import { appendFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { searchForTokens } from '../canary.ts';
 import { copyFixture } from '../fixtures/cache.ts';
 import { smallRepository } from '../fixtures/small-repository.ts';
 import { startHost } from '../host/host.ts';
@@ -9,7 +8,6 @@ import type { Host } from '../host/host.ts';
 import { PUSH, Session, resourceOf } from './session.ts';
 import type { RunOutcome } from './session.ts';
 
-// Of this file alone: the search at its end looks at every process.
 const DOTCOM = 'github_pat_twoHostsDotcom_canary_0123456789';
 const GHES = 'ghp_twoHostsEnterprise_canary0123456789';
 
@@ -48,14 +46,7 @@ beforeEach(async () => {
   seen();
 });
 afterEach(async () => {
-  const findings = await searchForTokens([DOTCOM, GHES], {
-    directories: [session.root],
-    allow: [
-      join(session.runDirectory, 'env'),
-      `${join(session.runDirectory, 'credentials')}/`,
-      `${join(session.runDirectory, 'gh')}/`,
-    ],
-  });
+  const findings = await session.findTokens([DOTCOM, GHES]);
   await host[Symbol.asyncDispose]();
   session.remove();
   expect(findings).toEqual([]);

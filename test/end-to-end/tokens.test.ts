@@ -149,7 +149,7 @@ it(
       code: 'TRANSPORT_UNAUTHORIZED',
       remedy: expect.stringContaining('Rotate it') as string,
     });
-    await program.logged('cannot be pushed until it is rotated');
+    await program.logged('cannot be pushed until its token is rotated');
     const healthz = await program.get('/healthz');
     expect(healthz).toMatchObject({ code: 200, body: expect.stringContaining('warn') as string });
     expect(healthz.body).toContain('token that the host refuses');
