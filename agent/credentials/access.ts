@@ -21,12 +21,11 @@ export async function checkAccess(resource: Resource, ask: AskHost): Promise<Acc
   const push = await refusalOf('git-receive-pack', resource, ask);
   if (push === null) return { credential: 'ok', canPush: true, error: null };
   // Who may not push may still read: then nothing is wrong with the token.
-  const isReadable =
-    push.code === 'TRANSPORT_FORBIDDEN' &&
-    (await refusalOf('git-upload-pack', resource, ask)) === null;
-  if (isReadable) return { credential: 'ok', canPush: false, error: null };
-  const credential = CREDENTIAL_AFTER[push.code];
-  return credential === undefined ? null : { credential, canPush: false, error: push };
+  const refusal =
+    push.code === 'TRANSPORT_FORBIDDEN' ? await refusalOf('git-upload-pack', resource, ask) : push;
+  if (refusal === null) return { credential: 'ok', canPush: false, error: null };
+  const credential = CREDENTIAL_AFTER[refusal.code];
+  return credential === undefined ? null : { credential, canPush: false, error: refusal };
 }
 
 /** Other failures say nothing about the token. */
