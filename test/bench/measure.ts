@@ -6,9 +6,9 @@
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync, readdirSync } from 'node:fs';
 import { text } from 'node:stream/consumers';
 import type { Readable } from 'node:stream';
+import { MemorySampler } from './process-memory.ts';
 
 export interface Program {
   readonly argv: readonly string[];
@@ -18,13 +18,13 @@ export interface Program {
 
 export interface Measured {
   readonly wallMs: number;
+  /** Milliseconds since the epoch. */
+  readonly endedAtMs: number;
   readonly cpuMs: number;
   /** null in a run that measures time. */
   readonly peakBytes: number | null;
   readonly samples: number;
 }
-
-const SAMPLE_EVERY_MS = 20;
 
 /** @throws when the program ends with anything but 0, with the end of what it said. */
 export async function measure(program: Program, kind: 'time' | 'memory'): Promise<Measured> {
@@ -44,6 +44,7 @@ export async function measure(program: Program, kind: 'time' | 'memory'): Promis
   const sampler = kind === 'memory' ? new MemorySampler(child.pid!) : null;
   const [code] = (await once(child, 'exit')) as [number | null];
   const wallMs = performance.now() - begin;
+  const endedAtMs = Date.now();
   sampler?.stop();
   const [stdout, stderr, times] = await output;
   if (code !== 0) {
@@ -54,6 +55,7 @@ export async function measure(program: Program, kind: 'time' | 'memory'): Promis
   }
   return {
     wallMs,
+    endedAtMs,
     cpuMs: cpuOf(times),
     peakBytes: sampler?.peakBytes ?? null,
     samples: sampler?.samples ?? 0,
@@ -67,63 +69,4 @@ function cpuOf(times: string): number {
   return parts.reduce((sum, [, minutes, seconds]) => {
     return sum + (Number(minutes) * 60 + Number(seconds)) * 1000;
   }, 0);
-}
-
-class MemorySampler {
-  peakBytes = 0;
-  samples = 0;
-  readonly #rootPid: number;
-  readonly #timer: NodeJS.Timeout;
-
-  constructor(rootPid: number) {
-    this.#rootPid = rootPid;
-    this.#timer = setInterval(() => {
-      this.#sample();
-    }, SAMPLE_EVERY_MS);
-  }
-
-  stop(): void {
-    clearInterval(this.#timer);
-  }
-
-  /** The shell itself is left out: it is the measurement's, not the program's. */
-  #sample(): void {
-    let bytes = 0;
-    for (const pid of descendantsOf(this.#rootPid)) bytes += pssOf(pid);
-    this.samples += 1;
-    this.peakBytes = Math.max(this.peakBytes, bytes);
-  }
-}
-
-function descendantsOf(pid: number): number[] {
-  const found: number[] = [];
-  for (const task of listed(`/proc/${pid}/task`)) {
-    const children = content(`/proc/${pid}/task/${task}/children`).split(' ').filter(Boolean);
-    for (const child of children.map(Number)) found.push(child, ...descendantsOf(child));
-  }
-  return found;
-}
-
-function pssOf(pid: number): number {
-  const match = /^Pss:\s+(\d+) kB/m.exec(content(`/proc/${pid}/smaps_rollup`));
-  return match === null ? 0 : Number(match[1]) * 1024;
-}
-
-/** A process may end between two reads; it then counts as nothing. */
-function content(path: string): string {
-  return unlessGone(() => readFileSync(path, 'utf8')) ?? '';
-}
-
-function listed(path: string): string[] {
-  return unlessGone(() => readdirSync(path)) ?? [];
-}
-
-function unlessGone<T>(read: () => T): T | null {
-  try {
-    return read();
-  } catch (error) {
-    const code = error instanceof Error && 'code' in error ? error.code : undefined;
-    if (code === 'ENOENT' || code === 'ESRCH') return null;
-    throw error;
-  }
 }

@@ -5,12 +5,22 @@
 import { cpus } from 'node:os';
 import type { Comparison } from './compare.ts';
 import type { Measured } from './measure.ts';
-import type { Subject } from './subjects.ts';
+import type { Work } from './subjects.ts';
+
+/** Of a pack over a throttled link. */
+export interface Transfer {
+  /** From the first byte to the end of the program. */
+  readonly wallMs: number;
+  /** What the link needs for the bytes alone. */
+  readonly ownMs: number;
+}
 
 export interface Result {
   readonly contestant: string;
   readonly timed: readonly Measured[];
   readonly memory: readonly Measured[];
+  /** Empty where the link is not throttled. */
+  readonly transfers: readonly Transfer[];
   /** Why there are no figures, or what is wrong with the clone. */
   readonly note: string | null;
 }
@@ -20,9 +30,11 @@ const HEADER = [
   '|---|--:|--:|--:|--:|--:|--:|--:|',
 ];
 
-export function tableOf(subject: Subject, { results, sentBytes }: Comparison): string {
+export function tableOf({ name, subjects }: Work, { results, sentBytes }: Comparison): string {
   const size = `${(sentBytes / 1e6).toFixed(1)} MB sent`;
-  const title = `${subject.name}: ${size}, ${grouped(subject.objects)} objects, ${grouped(subject.files)} files`;
+  const total = (of: 'objects' | 'files'): string =>
+    grouped(subjects.reduce((sum, subject) => sum + subject[of], 0));
+  const title = `${name}: ${size}, ${total('objects')} objects, ${total('files')} files`;
   const git = results.find(({ contestant }) => contestant === 'git clone');
   const rows = results.map((result) => rowOf(result, git));
   const notes = results.filter(({ note }) => note !== null);
@@ -31,8 +43,18 @@ export function tableOf(subject: Subject, { results, sentBytes }: Comparison): s
     '',
     ...HEADER,
     ...rows,
+    ...results.filter(({ transfers }) => transfers.length > 0).map(transferLine),
     ...notes.map(({ contestant, note }) => `\n${contestant}: ${note ?? ''}`),
   ].join('\n');
+}
+
+function transferLine({ contestant, transfers }: Result): string {
+  const times = transfers.map(({ wallMs, ownMs }) => wallMs / ownMs);
+  const own = seconds(median(transfers.map(({ ownMs }) => ownMs)));
+  const wall = seconds(median(transfers.map(({ wallMs }) => wallMs)));
+  const range = `${Math.min(...times).toFixed(3)}–${Math.max(...times).toFixed(3)}`;
+  const ratio = median(times).toFixed(3);
+  return `\n${contestant}: ${wall} from the first byte, ${ratio} (${range}) × the ${own} of the transfer`;
 }
 
 function rowOf(result: Result, git: Result | undefined): string {

@@ -4,7 +4,13 @@
  */
 import { readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
-import { fiftyMegabytes, fiveMegabytes, manyFiles } from '../fixtures/benchmark-repositories.ts';
+import {
+  eightyMegabytes,
+  fiftyMegabytes,
+  fiveMegabytes,
+  manyFiles,
+  several,
+} from '../fixtures/benchmark-repositories.ts';
 import { gitIn } from '../host/repositories.ts';
 
 export interface Subject {
@@ -21,11 +27,27 @@ export interface Subject {
   readonly storedBytes: number;
 }
 
-export const MADE = { '5mb': fiveMegabytes, '50mb': fiftyMegabytes, files: manyFiles } as const;
+/** What is cloned at once. */
+export interface Work {
+  readonly name: string;
+  readonly subjects: readonly Subject[];
+}
+
+export const MADE = {
+  '5mb': fiveMegabytes,
+  '50mb': fiftyMegabytes,
+  '80mb': eightyMegabytes,
+  files: manyFiles,
+} as const;
 
 export async function madeSubject(name: keyof typeof MADE): Promise<Subject> {
   const { bareDir } = await MADE[name]();
   return describe(name, bareDir);
+}
+
+export async function severalSubjects(): Promise<Subject[]> {
+  const fixtures = await several();
+  return Promise.all(fixtures.map(({ name, bareDir }) => describe(name, bareDir)));
 }
 
 export async function subjectAt(path: string): Promise<Subject> {
@@ -38,7 +60,8 @@ export async function subjectAt(path: string): Promise<Subject> {
 
 export const REF_FORMAT = '--format=%(objectname) %(refname)';
 
-async function describe(name: string, bareDir: string): Promise<Subject> {
+/** @param name stands in the URL, and names the clone. */
+export async function describe(name: string, bareDir: string): Promise<Subject> {
   const headOid = await gitIn(bareDir, 'rev-parse', 'HEAD');
   const tree = await gitIn(bareDir, 'ls-tree', '-r', '-z', 'HEAD');
   const files = tree.split('\0').filter((entry) => entry !== '' && !entry.startsWith('160000'));

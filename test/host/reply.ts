@@ -3,9 +3,9 @@
  * corrupted after N bytes). Every way ends when the client goes away.
  */
 import type { ServerResponse } from 'node:http';
-import { setTimeout as delay } from 'node:timers/promises';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { Link } from './link.ts';
 
 export interface Reply {
   readonly status: number;
@@ -23,8 +23,6 @@ export interface Shaping {
   readonly bytesPerSecond: number | null;
   readonly damage: Damage | null;
 }
-
-const SLICES_PER_SECOND = 20;
 
 /** @param sent is told the size of each piece of the body as it is handed to the socket. */
 export async function sendReply(
@@ -67,8 +65,9 @@ async function* shape(
   response: ServerResponse,
 ): AsyncGenerator<Buffer> {
   let position = 0;
+  const link = bytesPerSecond === null ? null : new Link(bytesPerSecond);
   for await (const chunk of source as AsyncIterable<Buffer>) {
-    for (const slice of slicesOf(chunk, bytesPerSecond)) {
+    for await (const slice of link?.pass(chunk) ?? [chunk]) {
       const start = position;
       position += slice.length;
       if (damage?.type === 'corrupt') corrupt(slice, damage.atByte - start);
@@ -79,15 +78,8 @@ async function* shape(
         return;
       }
       yield slice;
-      if (bytesPerSecond !== null) await delay((slice.length / bytesPerSecond) * 1000);
     }
   }
-}
-
-function* slicesOf(chunk: Buffer, bytesPerSecond: number | null): Generator<Buffer> {
-  const size =
-    bytesPerSecond === null ? chunk.length : Math.ceil(bytesPerSecond / SLICES_PER_SECOND);
-  for (let at = 0; at < chunk.length; at += size) yield chunk.subarray(at, at + size);
 }
 
 function corrupt(slice: Buffer, at: number): void {

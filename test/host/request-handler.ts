@@ -29,6 +29,8 @@ export interface RecordedRequest extends RequestFacts {
   /** null until the answer begins. */
   status: number | null;
   sentBytes: number;
+  /** When the first byte of the body was sent; milliseconds since the epoch. */
+  bodyBeganAtMs: number | null;
 }
 
 export interface HandlerContext {
@@ -70,6 +72,7 @@ export class RequestHandler {
       operation: null,
       status: null,
       sentBytes: 0,
+      bodyBeganAtMs: null,
     };
     this.requests.push(record);
     const fault = this.#context.faults.take(record);
@@ -85,7 +88,10 @@ export class RequestHandler {
       fault?.type === 'cut' || fault?.type === 'stall' || fault?.type === 'corrupt' ? fault : null;
     const shaping = { bytesPerSecond: this.bytesPerSecond, damage };
     try {
-      await sendReply(response, reply, shaping, (bytes) => (record.sentBytes += bytes));
+      await sendReply(response, reply, shaping, (bytes) => {
+        record.bodyBeganAtMs ??= Date.now();
+        record.sentBytes += bytes;
+      });
     } catch (error) {
       // The answer has begun: all that is left is to make its end visible.
       response.destroy(error instanceof Error ? error : undefined);
