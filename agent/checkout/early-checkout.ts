@@ -60,7 +60,7 @@ export class EarlyCheckout {
       this.#planner.add(next.oid, object.content);
       if (pace.due) await pace.turn();
     }
-    return this.#planner.finish();
+    return this.#planner.finish((oid) => store.read(oid)?.type === 'tree');
   }
 
   /** @param oids of the objects by row, for EarlyFiles. */

@@ -7,6 +7,7 @@
 import { CheckoutError } from '../errors.ts';
 import type { ObjectType } from './blob-source.ts';
 import type { CacheTree } from './cache-tree.ts';
+import { isCanonical, treeOidOf } from './canonical-tree.ts';
 import { MODE } from './index-entry.ts';
 import type { IndexEntry } from './index-entry.ts';
 import { MAX_PATH_BYTES, verifyName } from './path-safety.ts';
@@ -55,6 +56,7 @@ interface TreePlace {
   readonly directory: Directory;
   /** What the tree holds, in its order; null until it is known. */
   children: (TreePlace | IndexEntry)[] | null;
+  isCanonical: boolean;
 }
 
 /** Throws TREE_INVALID, TREE_PATH_REFUSED, PACK_LIMIT. */
@@ -91,14 +93,17 @@ export class TreePlanner {
   add(oid: string, content: Buffer): void {
     const places = this.#wanted.get(oid) ?? [];
     this.#wanted.delete(oid);
+    const entries = parseTree(content);
+    const canonical = isCanonical(entries, content.length);
     for (const place of places) {
-      place.children = parseTree(content).map((entry) => this.#take(place, entry));
+      place.children = entries.map((entry) => this.#take(place, entry));
+      place.isCanonical = canonical;
     }
   }
 
-  /** The plan; nothing is wanted any more. */
-  finish(): Plan {
-    return assemble(this.#root);
+  /** The plan; nothing is wanted any more. @param has whether there is a tree of that oid. */
+  finish(has: (oid: string) => boolean): Plan {
+    return assemble(this.#root, (oid) => oid === EMPTY_TREE_OID || has(oid));
   }
 
   #take(parent: TreePlace, { mode: storedMode, name, oid }: TreeEntry): TreePlace | IndexEntry {
@@ -126,7 +131,10 @@ export class TreePlanner {
     const prefix = parent === null ? NO_BYTES : Buffer.concat([parent.prefix, name, SLASH]);
     const path = prefix.subarray(0, -1);
     const directory = { path, index: this.#directories++, parent: parent?.directory ?? null };
-    const place = { oid, name: Buffer.from(name), prefix, directory, children: null };
+    const place = {
+      ...{ oid, name: Buffer.from(name), prefix, directory },
+      ...{ children: null, isCanonical: true },
+    };
     if (oid === EMPTY_TREE_OID) return { ...place, children: [] };
     const places = this.#wanted.get(oid);
     if (places === undefined) this.#wanted.set(oid, [place]);
@@ -137,14 +145,20 @@ export class TreePlanner {
 
 interface OpenNode {
   readonly place: TreePlace;
-  readonly node: CacheTree & { entryCount: number; readonly children: CacheTree[] };
+  readonly node: CacheTree & {
+    entryCount: number;
+    oid: string | null;
+    readonly children: CacheTree[];
+  };
   readonly firstEntry: number;
+  /** Git would write it with another oid. */
+  changed: boolean;
   next: number;
   planned: boolean;
 }
 
 /** Depth first, so that entries come in index order: a tree sorts as its paths do. */
-function assemble(root: TreePlace): Plan {
+function assemble(root: TreePlace, has: (oid: string) => boolean): Plan {
   const entries: IndexEntry[] = [];
   const directories: Directory[] = [];
   const top = enter(root, 0);
@@ -155,6 +169,7 @@ function assemble(root: TreePlace): Plan {
     if (child === undefined) {
       tree.node.entryCount = entries.length - tree.firstEntry;
       open.pop();
+      close(tree, open.at(-1), has);
     } else if ('children' in child) {
       const inner = enter(child, entries.length);
       tree.node.children.push(inner.node);
@@ -175,7 +190,42 @@ function assemble(root: TreePlace): Plan {
 
 function enter(place: TreePlace, firstEntry: number): OpenNode {
   const node = { name: place.name, entryCount: 0, oid: place.oid, children: [] };
-  return { place, node, firstEntry, next: 0, planned: false };
+  return { place, node, firstEntry, changed: !place.isCanonical, next: 0, planned: false };
+}
+
+/** An index knows no empty directory, and a tree only as git itself would write it. */
+function close(
+  { place, node, changed }: OpenNode,
+  parent: OpenNode | undefined,
+  has: (oid: string) => boolean,
+): void {
+  if (node.entryCount === 0 && parent !== undefined) {
+    parent.node.children.pop();
+    parent.changed = true;
+    return;
+  }
+  if (!changed) return;
+  const oid = rewrittenOid(place, node.children);
+  node.oid = oid !== null && has(oid) ? oid : null;
+  if (node.oid === null) node.entryCount = -1;
+  if (parent !== undefined && node.oid !== place.oid) parent.changed = true;
+}
+
+/** null when git would have to write a tree below it first. */
+function rewrittenOid({ children, prefix }: TreePlace, nodes: readonly CacheTree[]): string | null {
+  const entries: TreeEntry[] = [];
+  let next = 0;
+  for (const child of children ?? []) {
+    if (!('children' in child)) {
+      const { mode, oid, path } = child;
+      entries.push({ mode, name: path.subarray(prefix.length), oid });
+    } else if (nodes[next]?.name === child.name) {
+      const { name, oid } = nodes[next++]!;
+      if (oid === null) return null;
+      entries.push({ mode: MODE.directory, name, oid });
+    }
+  }
+  return treeOidOf(entries);
 }
 
 /** OBJECT_MISSING or OBJECT_INVALID unless `object` is there and of the type that its place needs. */

@@ -1,11 +1,11 @@
 /**
- * A pack stream in; `.pack` and `.idx` on disk out, named and checked (gitformat-pack), or a
+ * A pack stream in; `.pack`, `.idx` and `.rev` on disk out, named and checked (gitformat-pack), or a
  * PackError and nothing left behind. The path of the data, from top to bottom:
  *
  *   source ── pack-receiver ──┬── temporary pack file
  *                             └── entry-scanner ── entry-router ──┬── arrival-resolver, here
  *                                                                 └── entry-ring ── thread-work
- *   entry-table ── resolve-deltas (what was left over) ── idx-writer ── publish
+ *   entry-table ── resolve-deltas (what was left over) ── idx-writer, rev-writer ── publish
  */
 import { untilAborted } from './abortable.ts';
 import { ArrivedObjects } from './arrived-objects.ts';
@@ -20,6 +20,7 @@ import { PackReceiver } from './pack-receiver.ts';
 import { PackThreads } from './pack-threads.ts';
 import { ProgressMeter, type IngestProgress } from './progress-meter.ts';
 import { resolveDeltas } from './resolve-deltas.ts';
+import { writeRev } from './rev-writer.ts';
 import { asStorageError } from './storage-error.ts';
 
 /** Looks at the pack while it arrives: commits come first, each tree before what it holds. */
@@ -128,10 +129,12 @@ class Ingest {
     refuseCollisions(table, order, pack.file.fd);
     const idx = await files.create('tmp_idx_');
     await writeIdx(idx.file, table, order, checksum, this.#tuning.largestShortOffset);
-    await idx.file.sync();
+    const rev = await files.create('tmp_rev_');
+    await writeRev(rev.file, order, checksum);
+    await Promise.all([idx.file.sync(), rev.file.sync()]);
     this.#context.signal?.throwIfAborted();
     this.#meter.finish('indexing', outcome.packBytes, table.count, table.count);
-    return { ...outcome, ...(await files.publish(pack, idx, checksum)) };
+    return { ...outcome, ...(await files.publish(pack, rev, idx, checksum)) };
   }
 
   /** The stream to the file and to the table. Returns the checksum. */

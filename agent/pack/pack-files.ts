@@ -1,6 +1,6 @@
 /**
- * The files of one pack being made, in …/objects/pack: temporary names first, `.pack` and `.idx`
- * (0444, on disk) at the end. The idx is renamed last: a pack without one does not exist for Git.
+ * The files of one pack being made, in …/objects/pack: temporary names first, `.pack`, `.rev` and
+ * `.idx` (0444, on disk) at the end. The idx is renamed last: a pack without one does not exist for Git.
  * Whatever was not published is removed on disposal, and nothing else is.
  */
 import { randomBytes } from 'node:crypto';
@@ -26,7 +26,7 @@ export class PackFiles {
   }
 
   /** A new empty file `<prefix>XXXXXX` as Git names them, so that `git gc` sweeps it after a crash. */
-  async create(prefix: 'tmp_pack_' | 'tmp_idx_'): Promise<TemporaryFile> {
+  async create(prefix: 'tmp_pack_' | 'tmp_rev_' | 'tmp_idx_'): Promise<TemporaryFile> {
     while (true) {
       const path = join(this.#packDir, prefix + randomBytes(3).toString('hex'));
       try {
@@ -40,23 +40,28 @@ export class PackFiles {
     }
   }
 
-  /** Puts both files in place; the contents must be complete and synced. */
+  /** Puts the files in place; the contents must be complete and synced. */
   async publish(
     pack: TemporaryFile,
+    rev: TemporaryFile,
     idx: TemporaryFile,
     checksum: string,
   ): Promise<{ packPath: string; idxPath: string }> {
-    const packPath = join(this.#packDir, `pack-${checksum}.pack`);
-    const idxPath = join(this.#packDir, `pack-${checksum}.idx`);
-    await pack.file.chmod(READ_ONLY);
-    await idx.file.chmod(READ_ONLY);
-    await rename(pack.path, packPath);
-    this.#made.delete(pack.path);
-    this.#made.add(packPath);
-    await rename(idx.path, idxPath);
+    const stem = join(this.#packDir, `pack-${checksum}`);
+    const packPath = await this.#putInPlace(pack, `${stem}.pack`);
+    await this.#putInPlace(rev, `${stem}.rev`);
+    const idxPath = await this.#putInPlace(idx, `${stem}.idx`);
     this.#made.clear();
     await syncDirectory(this.#packDir);
     return { packPath, idxPath };
+  }
+
+  async #putInPlace({ file, path }: TemporaryFile, place: string): Promise<string> {
+    await file.chmod(READ_ONLY);
+    await rename(path, place);
+    this.#made.delete(path);
+    this.#made.add(place);
+    return place;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

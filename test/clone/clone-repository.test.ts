@@ -269,7 +269,11 @@ describe('cloneRepository()', () => {
     expect(git(ours, 'for-each-ref')).not.toContain('pull');
     expect(git(ours, 'rev-list', '--count', 'HEAD').trim()).toBe('2');
     const packs = readdirSync(join(ours, '.git/objects/pack')).sort();
-    expect(packs.map((name) => name.slice(name.lastIndexOf('.')))).toEqual(['.idx', '.pack']);
+    expect(packs.map((name) => name.slice(name.lastIndexOf('.')))).toEqual([
+      '.idx',
+      '.pack',
+      '.rev',
+    ]);
   });
 
   it('reports each phase in order with counts that only grow', async () => {

@@ -237,6 +237,25 @@ export const CASES: readonly OracleCase[] = [
     },
   },
   {
+    name: 'trees that git would write in another way: old modes, padded ones, empty trees',
+    make: (origin) => {
+      const tip = origin.commit({ 'a/file': 'x', 'b/c/file': 'y', 'd/file': 'x', z: 'z' });
+      const file = origin.git('rev-parse', `${tip}:z`);
+      const trees = {
+        b: `040000 tree ${origin.git('rev-parse', `${tip}:b/c`)}\tc\n040000 tree ${origin.git('mktree')}\td\n`,
+        d: `100664 blob ${file}\tgroup-writable\n`,
+      };
+      let lines = origin.git('ls-tree', tip);
+      for (const [name, content] of Object.entries(trees)) {
+        const oid = origin.gitWith(content, 'mktree');
+        lines = lines.replace(new RegExp(` tree \\S+\t${name}`), ` tree ${oid}\t${name}`);
+      }
+      const tree = origin.gitWith(`${lines}\n`, 'mktree');
+      const next = origin.git('commit-tree', '-p', tip, '-m', 'odd', tree);
+      origin.git('update-ref', 'refs/heads/main', next);
+    },
+  },
+  {
     name: 'submodules, with and without .gitmodules',
     isTraced: true,
     make: (origin) => {

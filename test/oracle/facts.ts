@@ -14,6 +14,8 @@ export type Facts = Readonly<Record<string, readonly string[]>>;
 
 const REF_FORMAT = '%(refname) %(objectname) %(objecttype) %(symref) %(*objectname) %(*objecttype)';
 const TEMPLATE_ONLY = /^(?:branches|hooks\/.*\.sample)$/;
+/** Git writes it since 2.41; whether ours is git's, own-faults.ts asks. */
+const REVERSE_INDEX = /^objects\/pack\/pack-.*\.rev$/;
 
 export async function factsOf(worktree: string): Promise<Facts> {
   const gitdir = join(worktree, '.git');
@@ -77,7 +79,8 @@ function worktreeFacts(worktree: string): string[] {
 
 /** Names and modes; packs are named after their content, which differs from one to the next. */
 function gitdirFacts(gitdir: string): string[] {
-  return walk(gitdir, (path) => TEMPLATE_ONLY.test(path)).map(({ path, mode }) => {
+  const isLeftOut = (path: string): boolean => TEMPLATE_ONLY.test(path) || REVERSE_INDEX.test(path);
+  return walk(gitdir, isLeftOut).map(({ path, mode }) => {
     const name = path.replace(/^(objects\/pack\/pack-)[0-9a-f]{40}/, '$1*');
     return `${JSON.stringify(name)} ${mode.toString(8)}`;
   });

@@ -51,7 +51,7 @@ async function packFaults(packDir: string): Promise<string[]> {
         env: CLEAN_GIT_ENVIRONMENT,
       });
       if (code !== 0) faults.push(`git index-pack: ${stderr}`);
-      for (const extension of ['idx']) {
+      for (const extension of ['idx', 'rev']) {
         const ours = bytesOf(packDir, name.replace(/pack$/, extension));
         const theirs = readFileSync(join(directory, `pack.${extension}`));
         if (ours?.equals(theirs) !== true) faults.push(`${extension} differs from git's`);

@@ -93,13 +93,17 @@ export function packAll(repository: string, options: readonly string[]): Buffer 
   return git(repository, ['pack-objects', '--stdout', '-q', ...options], oids);
 }
 
-/** What git index-pack makes of a pack: idx bytes and checksum. Throws when git refuses. */
-export function gitIndexPack(pack: Buffer, options: readonly string[] = []): Buffer {
+/** What git index-pack makes of a pack: the idx, or another file. Throws when git refuses. */
+export function gitIndexPack(
+  pack: Buffer,
+  options: readonly string[] = [],
+  extension = 'idx',
+): Buffer {
   const dir = makeDirectory();
   try {
     writeFileSync(join(dir, 'a.pack'), pack);
     git(dir, ['index-pack', ...options, '-o', 'a.idx', 'a.pack']);
-    return readFileSync(join(dir, 'a.idx'));
+    return readFileSync(join(dir, `a.${extension}`));
   } finally {
     removeDirectory(dir);
   }

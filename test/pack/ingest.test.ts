@@ -1,4 +1,5 @@
 import { readFileSync, readdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { ingestPack, type IngestContext, type IngestOutcome } from '../../agent/pack/ingest.ts';
 import { PACK_LIMITS } from '../../agent/pack/limits.ts';
@@ -55,6 +56,13 @@ describe.each(PACK_OPTIONS)('a pack with %s', (_name, options) => {
     },
   );
 
+  it('has the reverse index of git index-pack', async () => {
+    const pack = packAll(repository, options);
+    const { packPath } = await ingest(pack, 4099);
+    const rev = readFileSync(packPath!.replace(/pack$/, 'rev'));
+    expect(rev.equals(gitIndexPack(pack, ['--rev-index'], 'rev'))).toBe(true);
+  });
+
   it('has the same idx with windows, pieces and caches that are far too small', async () => {
     const pack = packAll(repository, options);
     const tuning = { windowBytes: 600, streamBytes: 100, baseCacheBytes: 1 };
@@ -64,11 +72,12 @@ describe.each(PACK_OPTIONS)('a pack with %s', (_name, options) => {
 });
 
 describe('ingestPack()', () => {
-  it('leaves exactly a pack and an idx, both read-only', async () => {
-    const { checksum, packPath, idxPath } = await ingest(packAll(repository, []), 1000);
-    expect(readdirSync(packDir).sort()).toEqual([`pack-${checksum}.idx`, `pack-${checksum}.pack`]);
-    expect(statSync(packPath!).mode & 0o777).toBe(0o444);
-    expect(statSync(idxPath!).mode & 0o777).toBe(0o444);
+  it('leaves exactly a pack, its idx and its reverse index, all read-only', async () => {
+    const { checksum } = await ingest(packAll(repository, []), 1000);
+    const names = ['idx', 'pack', 'rev'].map((extension) => `pack-${checksum}.${extension}`);
+    expect(readdirSync(packDir).sort()).toEqual(names);
+    const modes = names.map((name) => statSync(join(packDir, name)).mode & 0o777);
+    expect(modes).toEqual([0o444, 0o444, 0o444]);
   });
 
   it('writes 64-bit offsets as git does', async () => {
