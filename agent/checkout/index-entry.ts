@@ -208,18 +208,28 @@ const CHUNK_BYTES = 256 * 1024;
 
 /** A new entry at stage 0 without stat data: what checkout starts from. Copies the bytes. */
 export function createEntry(
-  arena: Pick<EntryArena, 'take'>,
+  arena: EntryArena,
   mode: number,
   oid: string,
   directory: Buffer,
   name: Buffer,
 ): IndexEntry {
-  const pathBytes = directory.length + name.length;
-  const { buffer, at } = arena.take(FIXED_BYTES + pathBytes);
+  const { buffer, at } = arena.take(FIXED_BYTES + directory.length + name.length);
+  const end = putEntry(buffer, at, mode, oid, directory, name);
+  return new IndexEntry(buffer, at, buffer, at + FIXED_BYTES, end);
+}
+
+/** Writes the fixed part and the path of such an entry to zeroed memory; @returns where it ends. */
+export function putEntry(
+  buffer: Buffer,
+  at: number,
+  mode: number,
+  oid: string,
+  directory: Buffer,
+  name: Buffer,
+): number {
   buffer.writeUInt32BE(mode, at + AT.mode);
   buffer.write(oid, at + AT.oid, OID_BYTES, 'hex');
-  const pathStart = at + FIXED_BYTES;
-  const nameStart = copyBytes(directory, 0, directory.length, buffer, pathStart);
-  copyBytes(name, 0, name.length, buffer, nameStart);
-  return new IndexEntry(buffer, at, buffer, pathStart, pathStart + pathBytes);
+  const nameStart = copyBytes(directory, 0, directory.length, buffer, at + FIXED_BYTES);
+  return copyBytes(name, 0, name.length, buffer, nameStart);
 }

@@ -12,6 +12,7 @@ import {
   MODE,
   OID_BYTES,
   createEntry,
+  putEntry,
 } from './index-entry.ts';
 import type { Directory, EntryKeeper } from './plan.ts';
 import { checkoutTime } from './worktree-files.ts';
@@ -51,11 +52,19 @@ export interface SharedMemory {
   readonly lock: Int32Array;
 }
 
+class SharedEntry extends IndexEntry {
+  readonly number: number;
+
+  constructor(bytes: Buffer, start: number, end: number, number: number) {
+    super(bytes, start, bytes, start + FIXED_BYTES, end);
+    this.number = number;
+  }
+}
+
 export class SharedFiles implements EntryKeeper {
   readonly memory: SharedMemory;
   /** Entries that are no files, or too many. */
   readonly #arena = new EntryArena();
-  readonly #numbers = new Map<IndexEntry, number>();
   #count = 0;
 
   constructor(worktree: string) {
@@ -71,17 +80,14 @@ export class SharedFiles implements EntryKeeper {
     const isFile = mode === MODE.regular || mode === MODE.executable;
     const fits = this.#count < CAPACITY && directory.index < CAPACITY && end <= bytes.length;
     if (!isFile || !fits) return createEntry(this.#arena, mode, oid, prefix, name);
-    const place = { take: () => ({ buffer: bytes, at: start }) };
-    const entry = createEntry(place, mode, oid, prefix, name);
+    putEntry(bytes, start, mode, oid, prefix, name);
     this.#addDirectory(directory);
-    this.#publish(this.#count++, end, directory.index);
-    this.#numbers.set(entry, this.#count - 1);
-    return entry;
+    this.#publish(this.#count, end, directory.index);
+    return new SharedEntry(bytes, start, end, this.#count++);
   }
 
   stateOf(entry: IndexEntry): number {
-    const number = this.#numbers.get(entry);
-    return number === undefined ? STATE.missing : this.memory.states[number]!;
+    return entry instanceof SharedEntry ? this.memory.states[entry.number]! : STATE.missing;
   }
 
   isMade({ index }: Directory): boolean {

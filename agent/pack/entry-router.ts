@@ -12,6 +12,9 @@ import { HEADROOM } from './object-hash.ts';
 /** `owner` of what this thread made itself. */
 const HERE = 0;
 
+/** Who has so much waiting gets no new base. */
+const ENOUGH_BYTES = 3 * 2 ** 20;
+
 export class EntryRouter {
   /** Where the entry's content is to be put: `buffer` from `start` on. */
   buffer: Buffer;
@@ -75,11 +78,12 @@ export class EntryRouter {
     for (const ring of this.#rings) ring.wake();
   }
 
+  /** This thread has the stream to inflate: it helps when all others have enough to do. */
   #leastBusy(): number {
     let best = HERE;
-    let least = Infinity;
-    for (const [index, ring] of this.#rings.entries()) {
-      const waiting = ring.waitingBytes;
+    let least = ENOUGH_BYTES;
+    for (let index = 0; index < this.#rings.length; index++) {
+      const waiting = this.#rings[index]!.waitingBytes;
       if (waiting >= least) continue;
       least = waiting;
       best = index + 1;

@@ -144,7 +144,7 @@ class Ingest {
       await receiver.take(chunk);
       this.#threads.throwIfFailed();
       const { receivedBytes } = receiver;
-      if (receivedBytes > this.#tuning.threadedBytes) this.#startThreads();
+      if (this.#isWorthThreads(receivedBytes)) this.#startThreads();
       this.#meter.update('receiving', receivedBytes, scanner.table.count, scanner.totalObjects);
     }
     const checksum = await receiver.end();
@@ -153,10 +153,15 @@ class Ingest {
     return checksum;
   }
 
+  #isWorthThreads(receivedBytes: number): boolean {
+    const { threadedBytes, threadedObjects } = this.#tuning;
+    return receivedBytes > threadedBytes || this.#scanner.totalObjects >= threadedObjects;
+  }
+
   /** Starts the threads once; the scanner goes on alone until they are up. */
   #startThreads(): void {
     const { threads, entryRingBytes, contentRingBytes } = this.#tuning;
-    if (this.#threading !== undefined || threads < 2 || this.#scanner.totalObjects <= 0) return;
+    if (this.#threading !== undefined || threads === 0 || this.#scanner.totalObjects <= 0) return;
     const given = {
       columns: this.#scanner.table.columns(),
       fd: this.#fd,

@@ -43,10 +43,14 @@ export interface PackTuning {
   readonly contentRingBytes: number;
   /** Entries on their way to a thread; a power of two. */
   readonly entryRingBytes: number;
-  /** Threads beside the one that receives the pack; below 2 there are none. */
+  /** Threads beside the one that receives the pack. */
   readonly threads: number;
-  /** They are started when so much has arrived: a small pack is done before a thread is up. */
+  /**
+   * They are started when so much has arrived, or at once for a pack that claims so many objects: a
+   * small pack is done before a thread is up.
+   */
   readonly threadedBytes: number;
+  readonly threadedObjects: number;
   /** Largest offset that an idx stores in 31 bits. */
   readonly largestShortOffset: number;
 }
@@ -57,7 +61,8 @@ export const PACK_TUNING: PackTuning = {
   baseCacheBytes: 64 * MiB,
   contentRingBytes: 16 * MiB,
   entryRingBytes: 4 * MiB,
-  threads: Math.min(4, availableParallelism()),
+  threads: Math.min(3, availableParallelism() - 1),
   threadedBytes: 4 * MiB,
+  threadedObjects: 30_000,
   largestShortOffset: 0x7fff_ffff,
 };

@@ -10,7 +10,7 @@ import { builtFile } from '../own-files.ts';
 import { EntryRingWriter, createEntryRing, type EntryRingMemory } from './entry-ring.ts';
 import type { EntryColumns } from './entry-table.ts';
 import type { PackLimits } from './limits.ts';
-import { resolvedCount, stopJob, type ResolveJob } from './resolve-job.ts';
+import type { ResolveJob } from './resolve-job.ts';
 
 /** The first message to a thread. */
 export interface ThreadStart {
@@ -133,34 +133,13 @@ export class PackThreads {
     if (signal?.aborted === true) throw reasonOf(signal);
   }
 
-  /** Lets all threads work on the job. Throws PackError, or the signal's reason. */
-  async run(
-    job: ResolveJob,
-    signal: AbortSignal | undefined,
-    onResolved: (resolved: number) => void,
-  ): Promise<void> {
-    const stop = (): void => {
-      stopJob(job);
-    };
-    const timer = setInterval(() => {
-      onResolved(resolvedCount(job));
-    }, PROGRESS_INTERVAL_MS);
-    signal?.addEventListener('abort', stop);
-    try {
-      const replies = this.#threads.map((thread) => {
-        const reply = replyOf(thread);
-        thread.worker.postMessage(job);
-        return reply;
-      });
-      // One failure ends the others' work as well; all are awaited, so that none still reads.
-      for (const reply of replies) reply.catch(stop);
-      const results = await Promise.allSettled(replies);
-      for (const result of results) if (result.status === 'rejected') throw result.reason;
-      if (signal?.aborted === true) throw reasonOf(signal);
-    } finally {
-      clearInterval(timer);
-      signal?.removeEventListener('abort', stop);
-    }
+  /** Lets all threads work on the job; a promise for each, which rejects with its PackError. */
+  run(job: ResolveJob): Promise<void>[] {
+    return this.#threads.map((thread) => {
+      const reply = replyOf(thread);
+      thread.worker.postMessage(job);
+      return reply;
+    });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,13 +1,19 @@
 /**
  * A pack that has arrived in; the oid and type of every delta that was left over until then out, or
- * the reason why one of them has none. By threads where there are some, else here and in slices, so
- * that the event loop turns and the signal is seen.
+ * the reason why one of them has none. By all threads; here in slices, so that the event loop turns
+ * and the signal is seen.
  */
 import { PackError } from '../errors.ts';
 import { nextTurn } from '../lifetime.ts';
 import { isUnresolved, oidOf, type EntryTable } from './entry-table.ts';
 import type { PackLimits } from './limits.ts';
-import { JobShare, createResolveJob, resolvedCount, type ResolveJob } from './resolve-job.ts';
+import {
+  JobShare,
+  createResolveJob,
+  resolvedCount,
+  stopJob,
+  type ResolveJob,
+} from './resolve-job.ts';
 import type { PackThreads } from './pack-threads.ts';
 
 /** Bytes of content between two looks at the signal: some ten milliseconds. */
@@ -31,10 +37,17 @@ export interface ResolveContext {
 export async function resolveDeltas(table: EntryTable, context: ResolveContext): Promise<void> {
   if (!hasUnresolved(table)) return;
   const { fd, limits, expandedBytes, threads, signal, onResolved } = context;
-  const cacheBytes = context.baseCacheBytes / Math.max(1, threads.count);
+  const cacheBytes = context.baseCacheBytes / (threads.count + 1);
   const job = createResolveJob(table, { fd, limits, expandedBytes, cacheBytes });
-  if (threads.count === 0) await resolveHere(job, signal, onResolved);
-  else await threads.run(job, signal, onResolved);
+  const shares = [resolveHere(job, signal, onResolved), ...threads.run(job)];
+  // One failure ends the others' work as well; all are awaited, so that none still reads.
+  for (const share of shares) {
+    share.catch(() => {
+      stopJob(job);
+    });
+  }
+  const results = await Promise.allSettled(shares);
+  for (const result of results) if (result.status === 'rejected') throw result.reason;
   refuseUnresolved(table);
 }
 

@@ -105,7 +105,7 @@ describe('an AbortSignal', () => {
 
   it.each([
     // Rings that hold nothing leave every delta over.
-    ['here', { threads: 1, contentRingBytes: 64 }],
+    ['here', { threads: 0, contentRingBytes: 64 }],
     ['by threads', { threads: 2, threadedBytes: 0, contentRingBytes: 64 }],
   ])('ends the resolution of deltas %s', async (_where, tuning) => {
     const controller = new AbortController();
@@ -212,7 +212,7 @@ describe('memory', () => {
       import { PACK_LIMITS } from './agent/pack/limits.ts';
       import { createReadStream, readFileSync } from 'node:fs';
       const limits = { ...PACK_LIMITS, objectBytes: 2 ** 52, expandedBytes: 2 ** 52 };
-      const tuning = { threads: 1 };
+      const tuning = { threads: 0 };
       const result = await ingestPack(createReadStream(process.argv[2]), { packDir: process.argv[3], limits, tuning })
         .then(() => 'accepted', (error) => error.code);
       console.log(result, /VmHWM:\\s+(\\d+)/.exec(readFileSync('/proc/self/status', 'utf8'))[1]);`);
