@@ -5,6 +5,7 @@
  */
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { errnoOf } from '../errors.ts';
 import { gitConfig } from './git-config.ts';
 import type { ConfigSection } from './git-config.ts';
 import { packedRefs } from './packed-refs.ts';
@@ -41,7 +42,7 @@ export async function writeGitdir(context: GitdirContext): Promise<void> {
   await rm(join(gitdir, 'refs/remotes'), { recursive: true, force: true });
   await writeFile(join(gitdir, 'config'), gitConfig(configOf(plan, originUrl)));
   await writeFile(join(gitdir, 'description'), DESCRIPTION);
-  await mkdir(join(gitdir, 'info'), { recursive: true });
+  await makeDirectory(Buffer.from(join(gitdir, 'info')));
   await writeFile(join(gitdir, 'info/exclude'), EXCLUDE);
   if (plan.packed.length > 0) {
     await writeFile(join(gitdir, 'packed-refs'), packedRefs(plan.packed));
@@ -122,6 +123,19 @@ function zoneOf(now: Date): string {
 /** Writes a file whose name is bytes, with the directories above it. */
 async function writeUnder(gitdir: string, name: RefName, content: string): Promise<void> {
   const path = Buffer.concat([Buffer.from(`${gitdir}/`), Buffer.from(name, 'latin1')]);
-  await mkdir(path.subarray(0, path.lastIndexOf('/')), { recursive: true });
+  await makeDirectory(path.subarray(0, path.lastIndexOf('/')));
   await writeFile(path, content, 'latin1');
+}
+
+/** With its parents. Node's own `recursive` says ENOENT where a disk is full (20.20). */
+async function makeDirectory(path: Buffer): Promise<void> {
+  try {
+    await mkdir(path);
+  } catch (error) {
+    const errno = errnoOf(error);
+    if (errno === 'EEXIST') return;
+    if (errno !== 'ENOENT') throw error;
+    await makeDirectory(path.subarray(0, path.lastIndexOf('/')));
+    await mkdir(path);
+  }
 }

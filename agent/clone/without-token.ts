@@ -4,13 +4,15 @@
  */
 import { AgentError, toAgentError } from '../errors.ts';
 import type { SerialisedError } from '../errors.ts';
+import { asStorageError } from '../pack/storage-error.ts';
 import { tokenForms } from '../token.ts';
 import type { Token } from '../token.ts';
 
 const REDACTED = '[redacted]';
 
 export function withoutToken(error: unknown, token: Token): AgentError {
-  const agentError = toAgentError(error);
+  // What isomorphic-git and the gitdir's own files meet on the disk comes as it was thrown.
+  const agentError = toAgentError(asStorageError(error, 'making the clone'));
   // As a form stands inside a JSON string.
   const forms = tokenForms(token).map((form) => JSON.stringify(form).slice(1, -1));
   const text = JSON.stringify(agentError);

@@ -49,6 +49,7 @@ export class PrivateDirectory implements AsyncDisposable {
     return PrivateDirectory.open(this.#pathOf(name), this.#owner);
   }
 
+  /** @throws RUN_DIR_UNUSABLE when the disk does not take it. */
   async write(name: string, content: string): Promise<void> {
     const aside = this.#pathOf(TEMPORARY + randomBytes(8).toString('hex'));
     try {
@@ -59,7 +60,7 @@ export class PrivateDirectory implements AsyncDisposable {
       await rename(aside, this.#pathOf(name));
     } catch (error) {
       await rm(aside, { force: true });
-      throw error;
+      throw unwritable(name, error);
     }
   }
 
@@ -88,4 +89,14 @@ export class PrivateDirectory implements AsyncDisposable {
   #pathOf(name: string): string {
     return join(`/proc/self/fd/${this.#handle.fd}`, name);
   }
+}
+
+function unwritable(name: string, error: unknown): unknown {
+  const errno = errnoOf(error);
+  if (errno === undefined) return error;
+  return new AgentError('RUN_DIR_UNUSABLE', `cannot write ${name} in the run directory: ${errno}`, {
+    cause: error,
+    data: { errno },
+    remedy: 'Free space where --run-dir is, or give it a disk that works.',
+  });
 }

@@ -2,8 +2,9 @@
 import { AgentError } from '../../agent/errors.ts';
 
 export const ACCEPTED = 'accepted';
-/** Longer than this is a hang. */
+/** Longer than this is a hang, unless the process itself was kept waiting for a processor. */
 const LONGEST_MS = 5_000;
+const STARVED_MS = 60_000;
 
 export interface Verdict {
   readonly how: string;
@@ -29,10 +30,16 @@ export interface FuzzKind {
 /** @returns ACCEPTED or the code; a defect is given as `crash: …`, a hang as `hang`. */
 export async function codeOf(work: () => unknown): Promise<string> {
   let timer: NodeJS.Timeout | undefined;
+  const startedMs = performance.now();
+  const startedCpu = process.cpuUsage();
   const hang = new Promise<string>((resolve) => {
-    timer = setTimeout(() => {
-      resolve('hang');
-    }, LONGEST_MS);
+    const late = (): void => {
+      const { user, system } = process.cpuUsage(startedCpu);
+      const starved = (user + system) / 1000 < LONGEST_MS / 2;
+      if (!starved || performance.now() - startedMs > STARVED_MS) resolve('hang');
+      else timer = setTimeout(late, LONGEST_MS);
+    };
+    timer = setTimeout(late, LONGEST_MS);
   });
   const done = Promise.resolve()
     .then(work)
