@@ -18,6 +18,7 @@ export interface RetryContext {
   readonly onRetry: (error: AgentError, attempt: number, nextAttemptAt: Date) => void;
   readonly random?: () => number;
   readonly now?: () => number;
+  readonly wait?: (ms: number, signal: AbortSignal) => Promise<void>;
 }
 
 /** @throws the last attempt's error; the signal's reason when aborted while waiting. */
@@ -25,7 +26,8 @@ export async function withRetry<T>(
   attempt: (number: number) => Promise<T>,
   context: RetryContext,
 ): Promise<T> {
-  const { retryForMs, signal, onRetry, random = Math.random, now = Date.now } = context;
+  const { retryForMs, signal, onRetry } = context;
+  const { random = Math.random, now = Date.now, wait = sleep } = context;
   const latestStartMs = now() + retryForMs;
   for (let number = 1; ; number++) {
     try {
@@ -36,13 +38,21 @@ export async function withRetry<T>(
       const nextMs = nextAttempt(failure, number, now(), random());
       if (nextMs > latestStartMs) throw error;
       onRetry(failure, number, new Date(nextMs));
-      await sleep(nextMs - now(), signal);
+      await wait(nextMs - now(), signal);
     }
   }
 }
 
-/** Full jitter (random between nothing and the exponential delay), after the host's own word. */
+/**
+ * Full jitter: random between nothing and the exponential delay, after the host's own word. That word
+ * sends everybody away until the same moment, so the jitter is then at least as wide as the wait
+ * (npm run bench:herd).
+ */
 function nextAttempt(error: AgentError, number: number, nowMs: number, random: number): number {
-  const ceilingMs = Math.min(FIRST_DELAY_MS * 2 ** (number - 1), LONGEST_DELAY_MS);
-  return Math.max(nowMs, error.retryAtMs ?? 0) + Math.round(random * ceilingMs);
+  const toldMs = Math.max(0, (error.retryAtMs ?? 0) - nowMs);
+  const ceilingMs = Math.min(
+    Math.max(FIRST_DELAY_MS * 2 ** (number - 1), toldMs),
+    LONGEST_DELAY_MS,
+  );
+  return nowMs + toldMs + Math.round(random * ceilingMs);
 }

@@ -61,6 +61,14 @@ describe('withRetry()', () => {
     expect(seen).toEqual([{ attempt: 1, inMs: 90_000 }]);
   });
 
+  it('spreads those whom the host sent away until one moment, over as long as it sent them', async () => {
+    const limited = failure('TRANSPORT_RATE_LIMITED', 1_000_000 + 20_000);
+    const { seen } = await retries([limited]);
+    expect(seen).toEqual([{ attempt: 1, inMs: 40_000 }]);
+    const long = await retries([failure('TRANSPORT_RATE_LIMITED', 1_000_000 + 300_000)]);
+    expect(long.seen).toEqual([{ attempt: 1, inMs: 360_000 }]);
+  });
+
   it('gives up with the last error when the next attempt would be too late', async () => {
     const { result, seen } = await retries(times(9, 'TRANSPORT_SERVER_ERROR'), {
       retryForMs: 7000,
