@@ -34,17 +34,21 @@ export async function requireSpace(path: string, bytes: number, files = 0): Prom
   }
 }
 
-/** Looks now and then while a stream of unknown length is written. */
+/**
+ * Looks now and then while a stream of unknown length is written; not at its start, so that a small
+ * stream needs no more than itself, on a small disk.
+ */
 export class SpaceGuard {
   readonly #path: string;
   readonly #reserveBytes: number;
   readonly #everyBytes: number;
-  #nextBytes = 0;
+  #nextBytes: number;
 
   constructor(path: string, reserveBytes = RESERVE_BYTES, everyBytes = EVERY_BYTES) {
     this.#path = path;
     this.#reserveBytes = reserveBytes;
     this.#everyBytes = everyBytes;
+    this.#nextBytes = everyBytes;
   }
 
   /** Whether `check` is to be called, now that so much was written. */
