@@ -9,6 +9,7 @@ import { Agent, get } from 'node:http';
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { HostProcess } from '../host/host-process.ts';
@@ -39,6 +40,8 @@ export interface Latency {
   /** From the first answer to the last mount's being ready. */
   readonly wallMs: number;
   readonly answersMs: Readonly<Record<'/livez' | '/status', readonly number[]>>;
+  /** How late the questions themselves were at the 99th percentile: what is not the daemon's. */
+  readonly ownLateMs: number;
   readonly restBytes: number;
 }
 
@@ -59,14 +62,14 @@ export async function measureLatency(place: Place, work: Work): Promise<Latency>
   const child = spawn(process.execPath, argv, { stdio: 'ignore', cwd: directory, env });
   const ended = once(child, 'exit');
   try {
-    const { wallMs, answersMs } = await probe(port, () => child.exitCode);
+    const probed = await probe(port, () => child.exitCode);
     await sleep(REST_MS);
     const restBytes = pssOfTree(child.pid!);
     for (const [at, subject] of work.subjects.entries()) {
       const wrong = await verify(subject, worktrees[at]!);
       if (wrong !== null) throw new Error(`${subject.name}: ${wrong}`);
     }
-    return { wallMs, answersMs, restBytes };
+    return { ...probed, restBytes };
   } finally {
     child.kill('SIGTERM');
     await ended;
@@ -89,6 +92,8 @@ async function probe(
     await sleep(1);
   }
   const beginMs = performance.now();
+  const lateness = monitorEventLoopDelay({ resolution: 1 });
+  lateness.enable();
   const timer = setInterval(() => {
     for (const path of ['/livez', '/status']) {
       const askedMs = performance.now();
@@ -104,7 +109,8 @@ async function probe(
       if (exitCode() !== null) throw new Error(`the daemon ended with ${exitCode()}`);
       await sleep(EVERY_MS);
     }
-    return { wallMs: performance.now() - beginMs, answersMs };
+    const ownLateMs = lateness.percentile(99) / 1e6;
+    return { wallMs: performance.now() - beginMs, answersMs, ownLateMs };
   } finally {
     clearInterval(timer);
     agent.destroy();
@@ -139,7 +145,8 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-export function latencyLines({ name }: Work, { wallMs, answersMs, restBytes }: Latency): string {
+export function latencyLines({ name }: Work, measured: Latency): string {
+  const { wallMs, answersMs, ownLateMs, restBytes } = measured;
   const lines = Object.entries(answersMs).map(([path, values]) => {
     const [half, most, all] = [0.5, 0.99, 1].map((share) => percentile(values, share).toFixed(1));
     return `${path}: ${values.length} answers, median ${half} ms, p99 ${most} ms, longest ${all} ms`;
@@ -147,6 +154,7 @@ export function latencyLines({ name }: Work, { wallMs, answersMs, restBytes }: L
   return [
     `**${name}**: ready after ${(wallMs / 1000).toFixed(2)} s`,
     ...lines,
+    `the questions were late by ${ownLateMs.toFixed(1)} ms themselves (p99)`,
     `daemon ${REST_MS / 1000} s later: ${Math.round(restBytes / 1e6)} MB (PSS)`,
   ].join('\n');
 }
