@@ -23,7 +23,7 @@ const STRICTER: readonly (readonly [RegExp, string])[] = [
   [/a slash in a name/, 'slash'],
   [/name of \d+ bytes/, 'long name'],
   [/is of no known type|mode over 16 bits/, 'unknown mode'],
-  [/entry "\\\\.*takes? it for \.git/, 'leading backslash'],
+  [/entry "\\\\.*(takes? it for \.git|a symlink as \.gitmodules)/, 'leading backslash'],
 ];
 const ANY_OID = '1'.repeat(40);
 

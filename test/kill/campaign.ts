@@ -25,11 +25,10 @@ export async function killEverywhere(
   onPoint: (tally: Tally) => void = () => undefined,
 ): Promise<Tally> {
   const directory = mkdtempSync(join(tmpdir(), 'mount-agent-kill-'));
-  await using two = await hostWithTwoRepositories();
+  // A host for each, so that what it was asked is known to be of one lane.
+  const hosts = await Promise.all(Array.from({ length: LANES }, hostWithTwoRepositories));
   try {
-    const sites = Array.from({ length: LANES }, (_, at) => {
-      return new KillSite(two.host, join(directory, `lane-${at}`));
-    });
+    const sites = hosts.map(({ host }, at) => new KillSite(host, join(directory, `lane-${at}`)));
     for (const site of sites) await scenario.prepare(site);
     const trace = join(directory, 'trace');
     await scenario.disturb(sites[0]!, traceTo(trace));
@@ -48,6 +47,7 @@ export async function killEverywhere(
     await Promise.all(sites.map(lane));
     return tally;
   } finally {
+    for (const host of hosts) await host[Symbol.asyncDispose]();
     rmSync(directory, { recursive: true, force: true });
   }
 }

@@ -32,8 +32,12 @@ export async function killAt(
   point: KillPoint,
 ): Promise<KillOutcome> {
   const { killed } = await scenario.disturb(site, killingAt(point));
+  const held = await site.tokenViolations('drafts may be left');
   const violations = await scenario.judge(site);
-  return { killed, violations: [...violations, ...(await site.tokenViolations())] };
+  return {
+    killed,
+    violations: [...held, ...violations, ...(await site.tokenViolations('no drafts'))],
+  };
 }
 
 async function startAgain(site: KillSite): Promise<string[]> {
@@ -49,7 +53,7 @@ export const CLONE: Scenario = {
     return site.run(prefix, 'mount');
   },
   async judge(site) {
-    const violations = [...site.mountViolations(), ...(await site.tokenViolations())];
+    const violations = site.mountViolations();
     const wasThere = existsSync(site.mountPath);
     const before = site.fetches;
     violations.push(...(await startAgain(site)), ...site.settledViolations());

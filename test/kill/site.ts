@@ -135,13 +135,16 @@ export class KillSite {
     ];
   }
 
-  async tokenViolations(): Promise<string[]> {
+  /** @param drafts whether files that were being written may still be there, as private as the rest. */
+  async tokenViolations(drafts: 'drafts may be left' | 'no drafts'): Promise<string[]> {
     const run = this.runDir;
+    const names = drafts === 'no drafts' || !existsSync(run) ? [] : readdirSync(run);
     const findings = await searchForTokens([TOKEN, NEXT_TOKEN], {
       directories: [this.directory],
       allow: [
         this.manifestPath,
         `${this.manifestPath}.new`,
+        ...names.filter((name) => name.startsWith('.new-')).map((name) => join(run, name)),
         join(run, 'env'),
         `${join(run, 'credentials')}/`,
         `${join(run, 'gh')}/`,
