@@ -267,6 +267,10 @@ export class CheckoutError extends AgentError {}
 /** Any thrown value as an AgentError; what is not one already is INTERNAL with its cause kept. */
 export function toAgentError(error: unknown): AgentError {
   if (error instanceof AgentError) return error;
+  // When an end fails after the work has failed, `using` throws both; the work's failure counts.
+  if (error instanceof Error && error.name === 'SuppressedError' && 'suppressed' in error) {
+    return toAgentError(error.suppressed);
+  }
   const message = error instanceof Error ? error.message : String(error);
   return new AgentError('INTERNAL', message, { cause: error });
 }

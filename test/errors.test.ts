@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
-import { AgentError, ERROR_TABLE, EXIT } from '../agent/errors.ts';
+import { AgentError, ERROR_TABLE, EXIT, toAgentError } from '../agent/errors.ts';
 import type { ErrorCode } from '../agent/errors.ts';
 import { DOCS, documents } from './setup/documents.ts';
 import { readSources } from './sources.ts';
@@ -24,6 +24,24 @@ it('every code is AREA_CONDITION or one word, with an exit code of the contract 
     expect(code).toMatch(/^[A-Z]+(_[A-Z0-9]+)*$/);
     expect(exits).toContain(ERROR_TABLE[code].exit);
     expect(ERROR_TABLE[code].remedy).toMatch(/^[A-Z].*\.$/);
+  }
+});
+
+it('of work that failed and an end that failed after it, the work is what is reported', () => {
+  const work = (): void => {
+    using _end = {
+      [Symbol.dispose]: () => {
+        throw new Error('cannot be removed');
+      },
+    };
+    throw new AgentError('MOUNT_NO_SPACE', 'the disk is full');
+  };
+  try {
+    work();
+    expect.unreachable();
+  } catch (error) {
+    expect(error).not.toBeInstanceOf(AgentError);
+    expect(toAgentError(error)).toMatchObject({ code: 'MOUNT_NO_SPACE' });
   }
 });
 
