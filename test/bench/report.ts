@@ -66,7 +66,7 @@ function rowOf(result: Result, git: Result | undefined): string {
     `${seconds(Math.min(...wall))}–${seconds(Math.max(...wall))}`,
     seconds(median(result.timed.map(({ cpuMs }) => cpuMs))),
     ratio(result, git, ({ timed }) => median(timed.map(({ cpuMs }) => cpuMs))),
-    `${Math.round(peakOf(result) / 1e6)} MB`,
+    result.memory.length === 0 ? '–' : `${Math.round(peakOf(result) / 1e6)} MB`,
     ratio(result, git, peakOf),
   ];
   return `| ${result.contestant} | ${cells.join(' | ')} |`;
