@@ -4,6 +4,7 @@
  * none is opened or followed, and no symlink exists before the last file is closed.
  */
 import { join } from 'node:path';
+import { requireSpace } from '../pack/disk-space.ts';
 import { readAttributes } from './attribute-files.ts';
 import type { BlobSource } from './blob-source.ts';
 import { EarlyCheckout } from './early-checkout.ts';
@@ -45,6 +46,8 @@ export interface CheckoutOutcome {
 }
 
 const PROGRESS_MS = 100;
+/** The least that a file takes on most file systems. */
+const BLOCK_BYTES = 4096;
 const SLASH = 0x2f;
 
 /**
@@ -60,6 +63,8 @@ export async function checkOut(context: CheckoutContext): Promise<CheckoutOutcom
       : new EarlyCheckout(worktree, treeOid, context.limitEntries);
   const pace = new Pace(signal);
   const plan = await begun.complete(store, pace);
+  const missing = plan.entries.filter((entry) => begun.files.stateOf(entry) === STATE.missing);
+  await requireSpace(worktree, missing.length * BLOCK_BYTES, missing.length);
   const files = new WorktreeFiles(worktree, begun.mtimeSec);
   const writer = new WorktreeWriter(store, files, readAttributes(store, plan.entries));
   const tally = await new Writing(plan, begun, files, writer).run(pace, context.onProgress);

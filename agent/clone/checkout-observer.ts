@@ -6,7 +6,7 @@ import { EarlyCheckout } from '../checkout/early-checkout.ts';
 import { AgentError } from '../errors.ts';
 import type { ArrivedObjects } from '../pack/arrived-objects.ts';
 import { OBJECT_TYPE, OID_BYTES } from '../pack/entry-header.ts';
-import type { ArrivalObserver, ObserverTaps } from '../pack/ingest.ts';
+import type { ArrivalObserver, ObserverTaps } from '../pack/arrival-observer.ts';
 import { hashObject } from '../pack/object-hash.ts';
 import { treeToCheckOut } from './connectivity.ts';
 import type { RefPlan } from './ref-plan.ts';

@@ -6,11 +6,12 @@
 import fs from 'node:fs';
 import { join } from 'node:path';
 import { checkOut } from '../checkout/check-out.ts';
+import { Pace } from '../checkout/pace.ts';
 import { ObjectStore } from '../pack/object-store.ts';
 import { Token } from '../token.ts';
 import type { CloneJob, CloneOutcome, CloneProgress } from './clone-job.ts';
 import { CheckoutObserver } from './checkout-observer.ts';
-import { requireTips, treeToCheckOut } from './connectivity.ts';
+import { requireHistory, requireTips, treeToCheckOut } from './connectivity.ts';
 import { writeGitdir } from './gitdir-writer.ts';
 import { HttpPlugin } from './http-plugin.ts';
 import { ProgressReporter } from './progress-reporter.ts';
@@ -71,9 +72,10 @@ async function clone(
   const { plan } = remote;
   using store = ObjectStore.open(join(gitdir, 'objects'), { preloadIdx: true });
   requireTips(store, plan);
+  const { shallow, brokenOid } = remote.pack;
+  if (brokenOid !== null) await requireHistory(store, plan, shallow, new Pace(signal));
   const treeOid = treeToCheckOut(store, plan);
   const { originUrl } = job;
-  const { shallow } = remote.pack;
   await writeGitdir({ gitdir, plan, originUrl, shallow, now: new Date() });
   reporter.update('checking_out');
   const { files, lfsPointers } = await checkOut({

@@ -8,7 +8,7 @@
 import type { GitHttpRequest, GitHttpResponse, HttpClient } from 'isomorphic-git';
 import { TransportError } from '../errors.ts';
 import { ingestPack } from '../pack/ingest.ts';
-import type { ArrivalObserver } from '../pack/ingest.ts';
+import type { ArrivalObserver } from '../pack/arrival-observer.ts';
 import type { PackLimits } from '../pack/limits.ts';
 import type { Checkout } from '../resource.ts';
 import { VERSION } from '../version.ts';
@@ -43,10 +43,12 @@ export interface HttpPluginContext {
 export interface FetchedPack {
   readonly objectCount: number;
   readonly packBytes: number;
+  /** See IngestOutcome. */
+  readonly brokenOid: string | null;
   readonly shallow: readonly string[];
 }
 
-const NO_PACK: FetchedPack = { objectCount: 0, packBytes: 0, shallow: [] };
+const NO_PACK: FetchedPack = { objectCount: 0, packBytes: 0, brokenOid: null, shallow: [] };
 
 /** What the host has, and what becomes of it. */
 interface Discovery {
@@ -118,8 +120,8 @@ export class HttpPlugin implements HttpClient {
     const answer = await this.#context.transport.fetchPack(body, version);
     const packets = new PacketReader(answer, 'the answer to fetch');
     const shallow = await this.#explain(readFetchHead(packets, version));
-    const { objectCount, packBytes } = await this.#ingest(packets);
-    return { objectCount, packBytes, shallow: [...refs.shallow, ...shallow] };
+    const { objectCount, packBytes, brokenOid } = await this.#ingest(packets);
+    return { objectCount, packBytes, brokenOid, shallow: [...refs.shallow, ...shallow] };
   }
 
   #ingest(packets: PacketReader): ReturnType<typeof ingestPack> {
@@ -135,6 +137,7 @@ export class HttpPlugin implements HttpClient {
       limits: limits.pack,
       signal,
       observer: observerFor(plan),
+      collectLinks: true,
       onProgress: ({ phase, receivedBytes, objects, totalObjects }) => {
         reporter.update(phase, {
           received_bytes: receivedBytes,

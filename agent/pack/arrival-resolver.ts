@@ -12,6 +12,7 @@ import { EntryReader } from './entry-reader.ts';
 import { NO_BASE, type EntryColumns } from './entry-table.ts';
 import { createInflater } from './inflate.ts';
 import type { PackLimits } from './limits.ts';
+import type { LinkCollector } from './object-links.ts';
 import { hashObject } from './object-hash.ts';
 
 /** In place of where a content begins. */
@@ -31,6 +32,8 @@ export class ArrivalResolver {
   /** Objects that have a name by now. */
   resolvedCount = 0;
   tap: ContentTap | undefined;
+  /** What the objects made here lead to. */
+  readonly links: LinkCollector | undefined;
   readonly #columns: EntryColumns;
   readonly #limits: PackLimits;
   readonly #ring: ContentRing;
@@ -40,7 +43,14 @@ export class ArrivalResolver {
   readonly #header = new DeltaHeader();
 
   /** @param fd the pack file; an entry is in it before it comes here. */
-  constructor(columns: EntryColumns, fd: number, limits: PackLimits, ringBytes: number) {
+  constructor(
+    columns: EntryColumns,
+    fd: number,
+    limits: PackLimits,
+    ringBytes: number,
+    links: LinkCollector | undefined,
+  ) {
+    this.links = links;
     const rows = columns.offsets.length;
     this.#columns = columns;
     this.#limits = limits;
@@ -60,6 +70,7 @@ export class ArrivalResolver {
     const type = types[row]!;
     hashObject(type, source, start, size, oids, row);
     this.resolvedCount++;
+    this.links?.take(row, type, source, start, size);
     this.tap?.take(row, type, source, start, size);
     const ring = this.#ring;
     if (!ring.admits(size)) return;
@@ -82,6 +93,7 @@ export class ArrivalResolver {
       hashObject(type, bytes, made, resultSize, oids, row);
       types[row] = type;
       this.resolvedCount++;
+      this.links?.take(row, type, bytes, made, resultSize);
       this.tap?.take(row, type, bytes, made, resultSize);
     } catch (error) {
       throw asDeltaError(error, offsets[row]!);

@@ -41,6 +41,11 @@ export class ArrivedObjects {
     return type === undefined ? undefined : { type };
   }
 
+  /** The object at `row`, which has a name. */
+  at(row: number): { readonly type: number; readonly content: Buffer } {
+    return { type: this.#table.types[row]!, content: this.#make(row) };
+  }
+
   /** 20 bytes a row, of all rows to come too. */
   get oids(): Buffer {
     return this.#table.oids;

@@ -14,6 +14,7 @@ import type { EntryReader } from './entry-reader.ts';
 import { isUnresolved, type EntryColumns } from './entry-table.ts';
 import type { PackLimits } from './limits.ts';
 import { HEADROOM, hashObject } from './object-hash.ts';
+import type { LinkCollector } from './object-links.ts';
 
 /** A row on the path from the root to where the work is. */
 interface Frame {
@@ -36,6 +37,7 @@ export class DeltaResolver {
   readonly #reader: EntryReader;
   readonly #limits: PackLimits;
   readonly #cacheBytes: number;
+  readonly #leads: LinkCollector | undefined;
   readonly #pool = new BufferPool();
   readonly #header = new DeltaHeader();
   readonly #path: Frame[] = [];
@@ -51,7 +53,9 @@ export class DeltaResolver {
     reader: EntryReader,
     limits: PackLimits,
     cacheBytes: number,
+    leads: LinkCollector | undefined,
   ) {
+    this.#leads = leads;
     this.#columns = columns;
     this.#links = links;
     this.#reader = reader;
@@ -87,6 +91,7 @@ export class DeltaResolver {
     const { content, size } = this.#apply(row, base, frame.size);
     hashObject(this.#type, content, HEADROOM, size, this.#columns.oids, row);
     this.#columns.types[row] = this.#type;
+    this.#leads?.take(row, this.#type, content, HEADROOM, size);
     this.resolvedCount++;
     linkRefDeltas(this.#links, this.#columns, row);
     frame.next = this.#links.nextSibling[row]!;

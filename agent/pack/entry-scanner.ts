@@ -13,9 +13,10 @@ import { EntryHeader, OBJECT_TYPE, OID_BYTES } from './entry-header.ts';
 import { EntryRouter } from './entry-router.ts';
 import { BASE_BY_OID, EntryTable, NO_BASE } from './entry-table.ts';
 import { createInflater } from './inflate.ts';
-import type { ArrivalObserver } from './ingest.ts';
+import type { ArrivalObserver } from './arrival-observer.ts';
 import { InflateFault, NEEDS_INPUT, asPackError, type Inflater } from './inflater.ts';
 import type { PackLimits, PackTuning } from './limits.ts';
+import type { LinkCollector } from './object-links.ts';
 import { beginObjectHash } from './object-hash.ts';
 
 const PACK_HEADER_BYTES = 12;
@@ -34,6 +35,9 @@ export class EntryScanner {
   expandedBytes = 0;
   readonly #inflater: Inflater = createInflater();
   readonly #fd: number;
+  readonly #links: LinkCollector | undefined;
+  /** Commits, trees and tags that went through in pieces: nobody has seen them whole. */
+  readonly unseenRows: number[] = [];
   readonly #limits: PackLimits;
   readonly #tuning: PackTuning;
   #parts: { readonly resolver: ArrivalResolver; readonly router: EntryRouter } | undefined;
@@ -45,7 +49,8 @@ export class EntryScanner {
   #streamedHash: Hash | undefined;
 
   /** @param fd the file that the bytes are in before they come here. */
-  constructor(fd: number, limits: PackLimits, tuning: PackTuning) {
+  constructor(fd: number, limits: PackLimits, tuning: PackTuning, links?: LinkCollector) {
+    this.#links = links;
     this.#fd = fd;
     this.#limits = limits;
     this.#tuning = tuning;
@@ -112,7 +117,13 @@ export class EntryScanner {
     }
     this.table.reserve(count);
     const { streamBytes, contentRingBytes } = this.#tuning;
-    const resolver = new ArrivalResolver(this.table, this.#fd, this.#limits, contentRingBytes);
+    const resolver = new ArrivalResolver(
+      this.table,
+      this.#fd,
+      this.#limits,
+      contentRingBytes,
+      this.#links,
+    );
     this.#parts = { resolver, router: new EntryRouter(resolver, count, streamBytes) };
     this.totalObjects = count;
   }
@@ -155,12 +166,10 @@ export class EntryScanner {
     this.expandedBytes += size;
     const { objectBytes, expandedBytes } = this.#limits;
     if (size > objectBytes) {
-      const message = `entry at ${offset} claims ${size} bytes, the limit is ${objectBytes}`;
-      throw new PackError('PACK_LIMIT', message, { data: { offset, limit: objectBytes } });
+      throw overLimit(`entry at ${offset} claims ${size} bytes`, offset, objectBytes);
     }
     if (this.expandedBytes > expandedBytes) {
-      const message = `the pack expands to more than ${expandedBytes} bytes`;
-      throw new PackError('PACK_LIMIT', message, { data: { offset, limit: expandedBytes } });
+      throw overLimit('the pack expands to more', offset, expandedBytes);
     }
   }
 
@@ -208,8 +217,7 @@ export class EntryScanner {
     const depth = this.table.depths[base]! + 1;
     const limit = this.#limits.chainDepth;
     if (depth <= limit) return depth;
-    const message = `entry at ${this.#offset}: its delta chain is over ${limit} deltas`;
-    throw new PackError('PACK_LIMIT', message, { data: { offset: this.#offset, limit } });
+    throw overLimit(`entry at ${this.#offset}: a chain of ${depth} deltas`, this.#offset, limit);
   }
 
   #beginStream(window: Buffer, start: number, end: number, base: number): number {
@@ -217,6 +225,7 @@ export class EntryScanner {
     const row = this.#addRow(window, base);
     this.#streamedRow = row;
     this.#streamedHash = type < OBJECT_TYPE.ofsDelta ? beginObjectHash(type, size) : undefined;
+    if (base === NO_BASE && type !== OBJECT_TYPE.blob) this.unseenRows.push(row);
     this.table.crcs[row] = zlib.crc32(window.subarray(start, start + length));
     this.#inflater.begin(size);
     return length + this.#continueStream(window, start + length, end);
@@ -240,4 +249,8 @@ export class EntryScanner {
     this.#inflater.close();
     this.#parts?.resolver[Symbol.dispose]();
   }
+}
+
+function overLimit(what: string, offset: number, limit: number): PackError {
+  return new PackError('PACK_LIMIT', `${what}, the limit is ${limit}`, { data: { offset, limit } });
 }

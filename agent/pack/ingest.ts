@@ -9,11 +9,14 @@
  */
 import { untilAborted } from './abortable.ts';
 import { ArrivedObjects } from './arrived-objects.ts';
-import type { ContentTap } from './arrival-resolver.ts';
+import type { ArrivalObserver, ObserverTaps } from './arrival-observer.ts';
 import { refuseCollisions } from './collisions.ts';
+import { SpaceGuard } from './disk-space.ts';
 import { EntryScanner } from './entry-scanner.ts';
+import { oidOf } from './entry-table.ts';
 import { writeIdx } from './idx-writer.ts';
 import { PACK_TUNING, type PackLimits, type PackTuning } from './limits.ts';
+import { LinkCollector, findBrokenLink } from './object-links.ts';
 import { sortTable } from './oid-order.ts';
 import { PackFiles, type TemporaryFile } from './pack-files.ts';
 import { PackReceiver } from './pack-receiver.ts';
@@ -23,25 +26,6 @@ import { resolveDeltas } from './resolve-deltas.ts';
 import { writeRev } from './rev-writer.ts';
 import { asStorageError } from './storage-error.ts';
 
-/** Looks at the pack while it arrives: commits come first, each tree before what it holds. */
-export interface ArrivalObserver {
-  /** Called before the first tree; null when nothing is to be seen. */
-  beforeTrees(objects: ArrivedObjects): ObserverTaps | null;
-  /** Called before the first blob. */
-  beforeBlobs(objects: ArrivedObjects): void;
-  /** Whether `takeTree` is to be called. */
-  readonly wantsTrees: boolean;
-  /** Sees a tree that is stored whole: content[start, start + size), HEADROOM before it. */
-  takeTree(content: Buffer, start: number, size: number): void;
-}
-
-export interface ObserverTaps {
-  /** For objects made in this thread. */
-  readonly tap: ContentTap;
-  /** From it each pack thread makes a tap of its own; see thread-work.ts. */
-  readonly message: unknown;
-}
-
 export interface IngestContext {
   /** The …/objects/pack that the files go to; it exists. */
   readonly packDir: string;
@@ -50,6 +34,8 @@ export interface IngestContext {
   readonly onProgress?: ((progress: IngestProgress) => void) | undefined;
   readonly tuning?: Partial<PackTuning> | undefined;
   readonly observer?: ArrivalObserver | undefined;
+  /** Whether to find out what is missing in the history; see IngestOutcome.brokenOid. */
+  readonly collectLinks?: boolean | undefined;
 }
 
 export interface IngestOutcome {
@@ -60,7 +46,12 @@ export interface IngestOutcome {
   /** Null when the pack has no objects: nothing is written then. */
   readonly packPath: string | null;
   readonly idxPath: string | null;
+  /** An object that leads to one that is not in the pack; null when none was found, or looked for. */
+  readonly brokenOid: string | null;
 }
+
+/** What fits a disk that is all but full is not refused for it. */
+const SMALL_BYTES = 8 * 2 ** 20;
 
 /** A full queue is looked at again at the latest after this. */
 const ROOM_INTERVAL_MS = 100;
@@ -75,8 +66,10 @@ export async function ingestPack(
     await using files = new PackFiles(context.packDir);
     const pack = await files.create('tmp_pack_');
     const tuning = { ...PACK_TUNING, ...context.tuning };
-    using scanner = new EntryScanner(pack.file.fd, context.limits, tuning);
-    return await new Ingest(context, tuning, scanner, pack.file.fd).run(source, files, pack);
+    const links = context.collectLinks === true ? new LinkCollector() : undefined;
+    const { fd } = pack.file;
+    using scanner = new EntryScanner(fd, context.limits, tuning, links);
+    return await new Ingest(context, tuning, scanner, fd, links).run(source, files, pack);
   } catch (error) {
     throw asStorageError(error, 'storing the pack');
   }
@@ -88,11 +81,19 @@ class Ingest {
   readonly #meter: ProgressMeter;
   readonly #scanner: EntryScanner;
   readonly #fd: number;
+  readonly #links: LinkCollector | undefined;
   readonly #threads = new PackThreads();
   #threading: Promise<void> | undefined;
   #taps: ObserverTaps | null = null;
 
-  constructor(context: IngestContext, tuning: PackTuning, scanner: EntryScanner, fd: number) {
+  constructor(
+    context: IngestContext,
+    tuning: PackTuning,
+    scanner: EntryScanner,
+    fd: number,
+    links: LinkCollector | undefined,
+  ) {
+    this.#links = links;
     this.#context = context;
     this.#tuning = tuning;
     this.#meter = new ProgressMeter(context.onProgress);
@@ -115,7 +116,7 @@ class Ingest {
     const checksum = await this.#receive(source, receiver);
     const { table } = scanner;
     const outcome = { checksum, objectCount: table.count, packBytes: receiver.receivedBytes };
-    if (table.count === 0) return { ...outcome, packPath: null, idxPath: null };
+    if (table.count === 0) return { ...outcome, packPath: null, idxPath: null, brokenOid: null };
 
     // The disk works while what is left over is resolved.
     const [resolved, synced] = await Promise.allSettled([
@@ -134,17 +135,21 @@ class Ingest {
     await Promise.all([idx.file.sync(), rev.file.sync()]);
     this.#context.signal?.throwIfAborted();
     this.#meter.finish('indexing', outcome.packBytes, table.count, table.count);
-    return { ...outcome, ...(await files.publish(pack, rev, idx, checksum)) };
+    const brokenOid = this.#findBroken(order);
+    return { ...outcome, ...(await files.publish(pack, rev, idx, checksum)), brokenOid };
   }
 
   /** The stream to the file and to the table. Returns the checksum. */
   async #receive(source: AsyncIterable<Uint8Array>, receiver: PackReceiver): Promise<string> {
     const scanner = this.#scanner;
+    const guard = new SpaceGuard(this.#context.packDir);
     for await (const chunk of untilAborted(source, this.#context.signal)) {
       await receiver.take(chunk);
       this.#threads.throwIfFailed();
       const { receivedBytes } = receiver;
       if (this.#isWorthThreads(receivedBytes)) this.#startThreads();
+      if (receivedBytes > SMALL_BYTES && guard.isDue(receivedBytes))
+        await guard.check(receivedBytes);
       this.#meter.update('receiving', receivedBytes, scanner.table.count, scanner.totalObjects);
     }
     const checksum = await receiver.end();
@@ -167,6 +172,7 @@ class Ingest {
       fd: this.#fd,
       limits: this.#context.limits,
       contentRingBytes,
+      collectLinks: this.#links !== undefined,
     };
     this.#threading = this.#threads.start(threads, entryRingBytes, given).then((rings) => {
       this.#scanner.router.useThreads(rings);
@@ -225,10 +231,27 @@ class Ingest {
       expandedBytes: expandedBytes + resolver.expandedBytes,
       baseCacheBytes: this.#tuning.baseCacheBytes,
       threads,
+      links: this.#links,
       signal,
       onResolved: (resolved) => {
         this.#meter.update('indexing', packBytes, table.wholeCount + resolved, table.count);
       },
     });
+  }
+
+  /** An object that names one which is not there. */
+  #findBroken(order: Uint32Array): string | null {
+    if (this.#links === undefined) return null;
+    const { table, unseenRows } = this.#scanner;
+    using objects = new ArrivedObjects(table, this.#fd);
+    for (const row of unseenRows) {
+      const { type, content } = objects.at(row);
+      this.#links.take(row, type, content, 0, content.length);
+    }
+    for (const links of [this.#links.links, ...this.#threads.links]) {
+      const row = findBrokenLink(links, table.oids, order);
+      if (row !== -1) return oidOf(table, row);
+    }
+    return null;
   }
 }

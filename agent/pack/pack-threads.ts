@@ -10,6 +10,7 @@ import { builtFile } from '../own-files.ts';
 import { EntryRingWriter, createEntryRing, type EntryRingMemory } from './entry-ring.ts';
 import type { EntryColumns } from './entry-table.ts';
 import type { PackLimits } from './limits.ts';
+import type { Links } from './object-links.ts';
 import type { ResolveJob } from './resolve-job.ts';
 
 /** The first message to a thread. */
@@ -20,11 +21,14 @@ export interface ThreadStart {
   readonly fd: number;
   readonly limits: PackLimits;
   readonly contentRingBytes: number;
+  /** Whether each reply is to say what the objects made so far lead to. */
+  readonly collectLinks: boolean;
 }
 
 /** A thread's answer to the end of its queue, and to a job: done, or this is why not. */
 export interface ThreadReply {
   readonly error: SerialisedError | null;
+  readonly links: Links | null;
 }
 
 const PROGRESS_INTERVAL_MS = 100;
@@ -38,12 +42,19 @@ interface PackThread {
 
 export class PackThreads {
   readonly #threads: PackThread[] = [];
+  /** By thread: what its last reply said. */
+  readonly #links = new Map<Worker, Links>();
   /** The first failure of any thread. */
   #failure: { readonly error: unknown } | undefined;
 
   /** Throws what a thread failed with. */
   throwIfFailed(): void {
     if (this.#failure !== undefined) throw this.#failure.error;
+  }
+
+  /** What the objects made by the threads lead to, once these have replied. */
+  get links(): Links[] {
+    return [...this.#links.values()];
   }
 
   get count(): number {
@@ -90,8 +101,9 @@ export class PackThreads {
         this.#failure ??= { error };
         reject(error instanceof Error ? error : new Error(String(error)));
       };
-      worker.on('message', ({ error }: ThreadReply) => {
+      worker.on('message', ({ error, links }: ThreadReply) => {
         if (error !== null) fail(AgentError.fromJSON(error));
+        if (links !== null) this.#links.set(worker, links);
       });
       worker.on('error', fail);
       worker.on('exit', (code) => {

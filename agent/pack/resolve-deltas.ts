@@ -7,6 +7,7 @@ import { PackError } from '../errors.ts';
 import { nextTurn } from '../lifetime.ts';
 import { isUnresolved, oidOf, type EntryTable } from './entry-table.ts';
 import type { PackLimits } from './limits.ts';
+import type { LinkCollector } from './object-links.ts';
 import {
   JobShare,
   createResolveJob,
@@ -29,6 +30,8 @@ export interface ResolveContext {
   readonly expandedBytes: number;
   readonly baseCacheBytes: number;
   readonly threads: PackThreads;
+  /** For what is made in this thread. */
+  readonly links: LinkCollector | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onResolved: (resolved: number) => void;
 }
@@ -36,10 +39,10 @@ export interface ResolveContext {
 /** Resolves every delta of `table`. Throws PackError. */
 export async function resolveDeltas(table: EntryTable, context: ResolveContext): Promise<void> {
   if (!hasUnresolved(table)) return;
-  const { fd, limits, expandedBytes, threads, signal, onResolved } = context;
+  const { fd, limits, expandedBytes, threads, links, signal, onResolved } = context;
   const cacheBytes = context.baseCacheBytes / (threads.count + 1);
   const job = createResolveJob(table, { fd, limits, expandedBytes, cacheBytes });
-  const shares = [resolveHere(job, signal, onResolved), ...threads.run(job)];
+  const shares = [resolveHere(job, links, signal, onResolved), ...threads.run(job)];
   // One failure ends the others' work as well; all are awaited, so that none still reads.
   for (const share of shares) {
     share.catch(() => {
@@ -58,10 +61,11 @@ function hasUnresolved(table: EntryTable): boolean {
 
 async function resolveHere(
   job: ResolveJob,
+  links: LinkCollector | undefined,
   signal: AbortSignal | undefined,
   onResolved: (resolved: number) => void,
 ): Promise<void> {
-  const share = new JobShare(job);
+  const share = new JobShare(job, links);
   try {
     let steps = 0;
     let sliceEnd = share.expandedBytes + SLICE_BYTES;

@@ -10,6 +10,7 @@ import { NO_BASE, type EntryColumns, type EntryTable } from './entry-table.ts';
 import { createInflater } from './inflate.ts';
 import type { Inflater } from './inflater.ts';
 import type { PackLimits } from './limits.ts';
+import type { LinkCollector } from './object-links.ts';
 
 /** Cells of `control`. */
 const NEXT_ROOT = 0;
@@ -76,11 +77,12 @@ export class JobShare {
   readonly #inflater: Inflater = createInflater();
   readonly #resolver: DeltaResolver;
 
-  constructor(job: ResolveJob) {
+  /** @param leads collects what the objects made here lead to. */
+  constructor(job: ResolveJob, leads: LinkCollector | undefined) {
     this.#job = job;
     const { fd, columns, count, endOffset, links, limits, cacheBytes } = job;
     const reader = new EntryReader(fd, columns, count, endOffset, this.#inflater);
-    this.#resolver = new DeltaResolver(columns, links, reader, limits, cacheBytes);
+    this.#resolver = new DeltaResolver(columns, links, reader, limits, cacheBytes, leads);
     this.#resolver.expandedBytes = job.expandedBytes;
   }
 

@@ -7,6 +7,7 @@ import { toAgentError } from '../errors.ts';
 import { ArrivalResolver, type ContentTap } from './arrival-resolver.ts';
 import { EntryRingReader } from './entry-ring.ts';
 import { asBuffer, receiveColumns } from './entry-table.ts';
+import { LinkCollector } from './object-links.ts';
 import type { ThreadReply, ThreadStart } from './pack-threads.ts';
 import { JobShare, type ResolveJob } from './resolve-job.ts';
 import { asStorageError } from './storage-error.ts';
@@ -19,31 +20,41 @@ export function serveThread(makeTap: TapMaker | undefined): void {
   const port = parentPort;
   if (port === null) throw new TypeError('expected to run in a worker thread');
   port.once('message', (start: ThreadStart) => {
+    const links = start.collectLinks ? new LinkCollector() : undefined;
     port.on('message', (job: ResolveJob) => {
-      reply(port, () => {
-        resolveShare(receiveJob(job));
-      });
+      port.postMessage(
+        answer(links, () => {
+          resolveShare(receiveJob(job), links);
+        }),
+      );
     });
-    reply(port, () => {
-      takeEntries(start, port, makeTap);
-    });
+    port.postMessage(
+      answer(links, () => {
+        takeEntries(start, links, port, makeTap);
+      }),
+    );
   });
 }
 
-function reply(port: MessagePort, work: () => void): void {
-  let answer: ThreadReply = { error: null };
+function answer(links: LinkCollector | undefined, work: () => void): ThreadReply {
   try {
     work();
+    return { error: null, links: links?.links ?? null };
   } catch (error) {
-    answer = { error: toAgentError(asStorageError(error, 'storing the pack')).toJSON() };
+    const failure = toAgentError(asStorageError(error, 'storing the pack'));
+    return { error: failure.toJSON(), links: null };
   }
-  port.postMessage(answer);
 }
 
-function takeEntries(start: ThreadStart, port: MessagePort, makeTap: TapMaker | undefined): void {
+function takeEntries(
+  start: ThreadStart,
+  links: LinkCollector | undefined,
+  port: MessagePort,
+  makeTap: TapMaker | undefined,
+): void {
   const columns = receiveColumns(start.columns);
   const { fd, limits, contentRingBytes } = start;
-  using resolver = new ArrivalResolver(columns, fd, limits, contentRingBytes);
+  using resolver = new ArrivalResolver(columns, fd, limits, contentRingBytes, links);
   const ring = new EntryRingReader(start.ring);
   for (let next = ring.next(); next !== 'end'; next = ring.next()) {
     if (next === 'entry') resolver.take(ring.row, ring.isDelta, ring.bytes, ring.start, ring.size);
@@ -53,8 +64,8 @@ function takeEntries(start: ThreadStart, port: MessagePort, makeTap: TapMaker | 
   resolver.tap?.flush();
 }
 
-function resolveShare(job: ResolveJob): void {
-  const share = new JobShare(job);
+function resolveShare(job: ResolveJob, links: LinkCollector | undefined): void {
+  const share = new JobShare(job, links);
   try {
     while (share.step());
   } finally {

@@ -34,6 +34,19 @@ function packOf(...oids: string[]): Buffer {
   });
 }
 
+/** A commit that may name a parent which is not there. */
+function writeCommit(treeOid: string, parent: string): string {
+  const who = 'A <a@example.com> 1700000000 +0000';
+  const text = `tree ${treeOid}\nparent ${parent}\nauthor ${who}\ncommitter ${who}\n\nmade\n`;
+  return gitWithInput(repository, text, 'hash-object', '-t', 'commit', '-w', '--stdin').trim();
+}
+
+/** A commit and its tree, which names something that is not there. */
+function oldHistory(treeEntry: string): string[] {
+  const broken = gitWithInput(repository, treeEntry, 'mktree', '--missing').trim();
+  return [git(repository, 'commit-tree', '-m', 'old', broken).trim(), broken];
+}
+
 /** Clones from a host that claims these refs and sends these bytes for the pack. */
 async function cloneOf(refs: readonly string[], answer: Buffer): Promise<unknown> {
   await using server = await GitServer.start({
@@ -94,6 +107,27 @@ describe('a clone from a host that', () => {
       sandbox[Symbol.dispose]();
       sandbox.makeDirectory('.');
     }
+  });
+
+  it.each([
+    ['a parent', () => [writeCommit(tree, ABSENT)]],
+    ['a file of an old tree', () => oldHistory(`100644 blob ${ABSENT}\tgone\n`)],
+    ['a directory of an old tree', () => oldHistory(`040000 tree ${ABSENT}\tgone\n`)],
+  ])('leaves out %s behind HEAD names it', async (_what, makeHistory) => {
+    const history = makeHistory();
+    const tip = writeCommit(tree, history[0]!);
+    const refs = [`${tip} HEAD symref-target:refs/heads/main`, `${tip} refs/heads/main`];
+    const error = await cloneOf(refs, packAnswer(packOf(tip, tree, blob, ...history)));
+    expect(error).toMatchObject({
+      code: 'OBJECT_MISSING',
+      data: { oid: ABSENT, named_by: history.at(-1) },
+    });
+  });
+
+  it('sends what no ref needs, and not what that leads to, is cloned as by git', async () => {
+    const stray = writeCommit(tree, ABSENT);
+    const outcome = await cloneOf(main(), packAnswer(packOf(commit, tree, blob, stray)));
+    expect(outcome).toMatchObject({ head: { oid: commit }, objectCount: 4 });
   });
 
   it('calls a blob a branch fails', async () => {

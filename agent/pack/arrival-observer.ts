@@ -1,0 +1,24 @@
+/**
+ * Who looks at a pack while it arrives, and what he gets to see. Git sends commits first, then trees and
+ * blobs, each tree before what it holds; nothing depends on a host that keeps this order.
+ */
+import type { ContentTap } from './arrival-resolver.ts';
+import type { ArrivedObjects } from './arrived-objects.ts';
+
+export interface ArrivalObserver {
+  /** Called before the first tree; null when nothing is to be seen. */
+  beforeTrees(objects: ArrivedObjects): ObserverTaps | null;
+  /** Called before the first blob. */
+  beforeBlobs(objects: ArrivedObjects): void;
+  /** Whether `takeTree` is to be called. */
+  readonly wantsTrees: boolean;
+  /** Sees a tree that is stored whole: content[start, start + size), HEADROOM before it. */
+  takeTree(content: Buffer, start: number, size: number): void;
+}
+
+export interface ObserverTaps {
+  /** For objects made in this thread. */
+  readonly tap: ContentTap;
+  /** From it each pack thread makes a tap of its own; see thread-work.ts. */
+  readonly message: unknown;
+}
