@@ -21,6 +21,11 @@ import { beginObjectHash } from './object-hash.ts';
 
 const PACK_HEADER_BYTES = 12;
 
+interface Parts {
+  readonly resolver: ArrivalResolver;
+  readonly router: EntryRouter;
+}
+
 export class EntryScanner {
   readonly table = new EntryTable();
   /** Why the last `scan` came back early; it takes no more before that is mended. */
@@ -40,7 +45,7 @@ export class EntryScanner {
   readonly unseenRows: number[] = [];
   readonly #limits: PackLimits;
   readonly #tuning: PackTuning;
-  #parts: { readonly resolver: ArrivalResolver; readonly router: EntryRouter } | undefined;
+  #parts: Parts | undefined;
   readonly #header = new EntryHeader();
   /** Place in the pack of the first byte that was not taken yet. */
   #offset = 0;
@@ -56,16 +61,8 @@ export class EntryScanner {
     this.#tuning = tuning;
   }
 
-  /** Makes objects of entries in this thread. There once the pack's header was seen, as is `router`. */
-  get resolver(): ArrivalResolver {
-    return this.#begun.resolver;
-  }
-
-  get router(): EntryRouter {
-    return this.#begun.router;
-  }
-
-  get #begun(): { readonly resolver: ArrivalResolver; readonly router: EntryRouter } {
+  /** Who makes objects of the entries; there once the pack's header was seen. */
+  get parts(): Parts {
     if (this.#parts === undefined) throw new TypeError('the pack has not begun');
     return this.#parts;
   }
@@ -117,13 +114,9 @@ export class EntryScanner {
     }
     this.table.reserve(count);
     const { streamBytes, contentRingBytes } = this.#tuning;
-    const resolver = new ArrivalResolver(
-      this.table,
-      this.#fd,
-      this.#limits,
-      contentRingBytes,
-      this.#links,
-    );
+    const { table } = this;
+    const ring = contentRingBytes;
+    const resolver = new ArrivalResolver(table, this.#fd, this.#limits, ring, this.#links);
     this.#parts = { resolver, router: new EntryRouter(resolver, count, streamBytes) };
     this.totalObjects = count;
   }
@@ -138,7 +131,7 @@ export class EntryScanner {
       const base = this.#baseOf(header);
       const { size, type } = header;
       if (size > this.#tuning.streamBytes) return this.#beginStream(window, start, end, base);
-      const { router } = this.#begun;
+      const { router } = this.parts;
       if (!router.place(size, base)) {
         this.stopped = 'no room';
         return NEEDS_INPUT;

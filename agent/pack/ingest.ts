@@ -13,10 +13,9 @@ import type { ArrivalObserver, ObserverTaps } from './arrival-observer.ts';
 import { refuseCollisions } from './collisions.ts';
 import { SpaceGuard } from './disk-space.ts';
 import { EntryScanner } from './entry-scanner.ts';
-import { oidOf } from './entry-table.ts';
 import { writeIdx } from './idx-writer.ts';
 import { PACK_TUNING, type PackLimits, type PackTuning } from './limits.ts';
-import { LinkCollector, findBrokenLink } from './object-links.ts';
+import { LinkCollector, collectUnseen, findBrokenOid } from './object-links.ts';
 import { sortTable } from './oid-order.ts';
 import { PackFiles, type TemporaryFile } from './pack-files.ts';
 import { PackReceiver } from './pack-receiver.ts';
@@ -49,9 +48,6 @@ export interface IngestOutcome {
   /** An object that leads to one that is not in the pack; null when none was found, or looked for. */
   readonly brokenOid: string | null;
 }
-
-/** What fits a disk that is all but full is not refused for it. */
-const SMALL_BYTES = 8 * 2 ** 20;
 
 /** A full queue is looked at again at the latest after this. */
 const ROOM_INTERVAL_MS = 100;
@@ -135,7 +131,7 @@ class Ingest {
     await Promise.all([idx.file.sync(), rev.file.sync()]);
     this.#context.signal?.throwIfAborted();
     this.#meter.finish('indexing', outcome.packBytes, table.count, table.count);
-    const brokenOid = this.#findBroken(order);
+    const brokenOid = this.#links === undefined ? null : this.#findBroken(this.#links, order);
     return { ...outcome, ...(await files.publish(pack, rev, idx, checksum)), brokenOid };
   }
 
@@ -148,8 +144,7 @@ class Ingest {
       this.#threads.throwIfFailed();
       const { receivedBytes } = receiver;
       if (this.#isWorthThreads(receivedBytes)) this.#startThreads();
-      if (receivedBytes > SMALL_BYTES && guard.isDue(receivedBytes))
-        await guard.check(receivedBytes);
+      if (guard.isDue(receivedBytes)) await guard.check(receivedBytes);
       this.#meter.update('receiving', receivedBytes, scanner.table.count, scanner.totalObjects);
     }
     const checksum = await receiver.end();
@@ -175,7 +170,7 @@ class Ingest {
       collectLinks: this.#links !== undefined,
     };
     this.#threading = this.#threads.start(threads, entryRingBytes, given).then((rings) => {
-      this.#scanner.router.useThreads(rings);
+      this.#scanner.parts.router.useThreads(rings);
     });
     // The queues are new: there is room.
     if (this.#taps !== null) void this.#threads.tell(this.#taps.message);
@@ -186,7 +181,7 @@ class Ingest {
     const { stopped } = this.#scanner;
     if (stopped === 'first tree') await this.#beforeTrees();
     else if (stopped === 'first blob') await this.#beforeBlobs();
-    else await this.#scanner.router.awaited?.progress(ROOM_INTERVAL_MS);
+    else await this.#scanner.parts.router.awaited?.progress(ROOM_INTERVAL_MS);
     this.#threads.throwIfFailed();
     this.#context.signal?.throwIfAborted();
   }
@@ -200,7 +195,7 @@ class Ingest {
       this.#taps = this.#show((objects) => observer?.beforeTrees(objects) ?? null);
     }
     if (this.#taps === null) return;
-    this.#scanner.resolver.tap = this.#taps.tap;
+    this.#scanner.parts.resolver.tap = this.#taps.tap;
     await this.#threads.tell(this.#taps.message);
   }
 
@@ -221,7 +216,8 @@ class Ingest {
   /** Names for all that has none yet. */
   async #resolve(packBytes: number, threads: PackThreads): Promise<void> {
     const { limits, signal } = this.#context;
-    const { table, expandedBytes, resolver } = this.#scanner;
+    const { table, expandedBytes, parts } = this.#scanner;
+    const { resolver } = parts;
     await this.#threading;
     resolver.tap?.flush();
     await threads.finish(signal);
@@ -239,19 +235,10 @@ class Ingest {
     });
   }
 
-  /** An object that names one which is not there. */
-  #findBroken(order: Uint32Array): string | null {
-    if (this.#links === undefined) return null;
+  #findBroken(links: LinkCollector, order: Uint32Array): string | null {
     const { table, unseenRows } = this.#scanner;
     using objects = new ArrivedObjects(table, this.#fd);
-    for (const row of unseenRows) {
-      const { type, content } = objects.at(row);
-      this.#links.take(row, type, content, 0, content.length);
-    }
-    for (const links of [this.#links.links, ...this.#threads.links]) {
-      const row = findBrokenLink(links, table.oids, order);
-      if (row !== -1) return oidOf(table, row);
-    }
-    return null;
+    collectUnseen(links, unseenRows, objects);
+    return findBrokenOid([links.links, ...this.#threads.links], table, order);
   }
 }

@@ -4,7 +4,10 @@
  * table: a link that turns up again, as most do, costs some ten nanoseconds. Content that Git could
  * not read ends in silence here: whether objects are well-formed is not asked.
  */
+import { randomInt } from 'node:crypto';
+import type { ArrivedObjects } from './arrived-objects.ts';
 import { OBJECT_TYPE, OID_BYTES } from './entry-header.ts';
+import { oidOf, type EntryTable } from './entry-table.ts';
 
 const SPACE = 0x20;
 const NEWLINE = 0x0a;
@@ -110,12 +113,32 @@ export class LinkCollector {
   }
 }
 
-/** The first link that leads to none of the objects, as the row that names it; -1 where all do. */
-export function findBrokenLink(
-  { words, namedBy }: Links,
-  oids: Buffer,
+/** Takes what went by without its content: all of these have a name. */
+export function collectUnseen(
+  links: LinkCollector,
+  rows: readonly number[],
+  objects: ArrivedObjects,
+): void {
+  for (const row of rows) {
+    const { type, content } = objects.at(row);
+    links.take(row, type, content, 0, content.length);
+  }
+}
+
+/** The oid of an object that leads to none of the table's; null where all lead to one. */
+export function findBrokenOid(
+  found: readonly Links[],
+  table: EntryTable,
   order: Uint32Array,
-): number {
+): string | null {
+  for (const links of found) {
+    const row = findBrokenLink(links, table.oids, order);
+    if (row !== -1) return oidOf(table, row);
+  }
+  return null;
+}
+
+function findBrokenLink({ words, namedBy }: Links, oids: Buffer, order: Uint32Array): number {
   let bits = FIRST_BITS;
   while (2 ** bits < order.length * 2) bits++;
   const mask = 2 ** bits - 1;
@@ -141,6 +164,9 @@ export function findBrokenLink(
   return -1;
 }
 
+/** Odd and not to be guessed: who makes oids that collide must not slow a lookup. */
+const [SEED_HIGH, SEED_LOW] = [randomInt(2 ** 31) * 2 + 1, randomInt(2 ** 31) * 2 + 1];
+
 function placeOf(high: number, low: number): number {
-  return Math.imul(high ^ (low >>> 5), 0x9e37_79b1) >>> 7;
+  return (Math.imul(high, SEED_HIGH) ^ Math.imul(low, SEED_LOW)) >>> 7;
 }

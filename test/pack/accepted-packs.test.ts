@@ -144,6 +144,7 @@ describe('an empty pack', () => {
       packBytes: 32,
       packPath: null,
       idxPath: null,
+      brokenOid: null,
     });
     expect(readdirSync(packDir)).toEqual([]);
   });
