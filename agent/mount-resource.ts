@@ -49,11 +49,18 @@ export async function mountResource(resource: Resource, context: MountContext): 
     started_at: startedAt.toISOString(),
     error: null,
   });
+  let lastError: AgentError | null = null;
+  const attemptAgain = (attempt: number): Promise<void> => {
+    // Why it is not the first one stays in the status; when it was to begin is past.
+    if (lastError !== null) status.update(mountPath, { error: reportOf(lastError, null) });
+    return attemptMount(resource, attempt, { ...context, log });
+  };
   try {
-    await withRetry((attempt) => attemptMount(resource, attempt, { ...context, log }), {
+    await withRetry(attemptAgain, {
       retryForMs: config.retryForMs,
       signal,
       onRetry: (error, attempt, nextAttemptAt) => {
+        lastError = error;
         log.warn({ err: error, attempt, nextAttemptAt }, 'mount failed; it is tried again');
         status.update(mountPath, { phase: 'pending', error: reportOf(error, nextAttemptAt) });
       },

@@ -131,6 +131,7 @@ export class HttpPlugin implements HttpClient {
       firstByteMs: limits.transport.firstPackByteMs,
       leastBytes: limits.transport.leastPackBytes,
       withinMs: limits.transport.leastPackBytesWithinMs,
+      totalMs: limits.transport.packTimeoutMs,
     });
     return ingestPack(pack, {
       packDir,

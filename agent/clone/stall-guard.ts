@@ -8,6 +8,8 @@ export interface StallLimits {
   readonly firstByteMs: number;
   readonly leastBytes: number;
   readonly withinMs: number;
+  /** All waiting together. */
+  readonly totalMs: number;
 }
 
 /**
@@ -16,19 +18,22 @@ export interface StallLimits {
  */
 export async function* withLeastSpeed(
   source: AsyncIterable<Uint8Array>,
-  { firstByteMs, leastBytes, withinMs }: StallLimits,
+  { firstByteMs, leastBytes, withinMs, totalMs }: StallLimits,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const iterator = source[Symbol.asyncIterator]();
   let allowedMs = firstByteMs;
   let waitedMs = 0;
   let received = 0;
+  let leftMs = totalMs;
   for (;;) {
     const startedMs = performance.now();
-    const next = await withDeadline(iterator.next(), allowedMs - waitedMs, () =>
-      tooSlow(received, leastBytes, allowedMs),
+    const next = await withDeadline(iterator.next(), Math.min(allowedMs - waitedMs, leftMs), () =>
+      leftMs < allowedMs - waitedMs ? tooLong(totalMs) : tooSlow(received, leastBytes, allowedMs),
     );
     if (next.done === true) return;
-    waitedMs += performance.now() - startedMs;
+    const tookMs = performance.now() - startedMs;
+    waitedMs += tookMs;
+    leftMs -= tookMs;
     received += next.value.byteLength;
     if (allowedMs === firstByteMs || received >= leastBytes) {
       allowedMs = withinMs;
@@ -66,6 +71,12 @@ function rejectAfter(
       clearTimeout(timer);
     },
   };
+}
+
+function tooLong(totalMs: number): TransportError {
+  return new TransportError('TRANSPORT_TIMEOUT', `the pack took longer than ${totalMs} ms`, {
+    data: { totalMs },
+  });
 }
 
 function tooSlow(received: number, leastBytes: number, allowedMs: number): TransportError {

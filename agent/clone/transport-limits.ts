@@ -14,6 +14,8 @@ export interface TransportLimits {
   /** Each `leastPackBytes` of the pack may take this long; keepalives are no bytes of the pack. */
   readonly leastPackBytes: number;
   readonly leastPackBytesWithinMs: number;
+  /** For the pack as a whole, however fast it comes. */
+  readonly packTimeoutMs: number;
   /** Bytes of the list of refs. */
   readonly refsBytes: number;
 }
@@ -26,5 +28,6 @@ export const TRANSPORT_LIMITS: TransportLimits = {
   firstPackByteMs: 900_000,
   leastPackBytes: 60_000,
   leastPackBytesWithinMs: 60_000,
+  packTimeoutMs: 6 * 3_600_000,
   refsBytes: 512 * 2 ** 20,
 };

@@ -26,8 +26,13 @@ export class BaseCache {
     return found;
   }
 
+  /** Whether a content of so many bytes may be kept. */
+  admits(bytes: number): boolean {
+    return bytes <= this.#limitBytes * LARGEST_SHARE;
+  }
+
   set(key: string, object: CachedObject): void {
-    if (object.content.length > this.#limitBytes * LARGEST_SHARE || this.#entries.has(key)) return;
+    if (!this.admits(object.content.length) || this.#entries.has(key)) return;
     this.#entries.set(key, object);
     this.#bytes += object.content.length;
     for (const [oldest, { content }] of this.#entries) {

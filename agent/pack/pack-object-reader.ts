@@ -4,6 +4,7 @@
  */
 import { PackError } from '../errors.ts';
 import type { BaseCache, CachedObject } from './base-cache.ts';
+import { BufferPool } from './buffer-pool.ts';
 import { DeltaFault, DeltaHeader, applyDelta } from './delta.ts';
 import type { PackEntry, PackFile } from './pack-file.ts';
 
@@ -18,6 +19,7 @@ interface StoredDelta {
 export class PackObjectReader {
   readonly #cache: BaseCache;
   readonly #limitBytes: number;
+  readonly #pool = new BufferPool();
   readonly #deltaHeader = new DeltaHeader();
 
   constructor(cache: BaseCache, limitBytes: number) {
@@ -46,8 +48,10 @@ export class PackObjectReader {
       object = this.#cache.get(keyOf(pack, at));
     }
     for (let delta = deltas.pop(); delta !== undefined; delta = deltas.pop()) {
-      object = { type: object.type, content: this.#apply(object.content, delta.bytes) };
+      const base: Buffer = object.content;
+      object = { type: object.type, content: this.#apply(base, delta.bytes) };
       this.#cache.set(keyOf(pack, delta.offset), object);
+      this.#giveBack(base);
     }
     return object;
   }
@@ -75,9 +79,19 @@ export class PackObjectReader {
     throw new PackError('PACK_LIMIT', message, { data: { size, limit: this.#limitBytes } });
   }
 
+  /** At least so many bytes; large ones come from the pool. */
+  #allocate(bytes: number): Buffer {
+    return this.#cache.admits(bytes) ? Buffer.allocUnsafe(bytes) : this.#pool.take(bytes);
+  }
+
+  /** A base that nobody else has: what is too large for the cache was read or made right here. */
+  #giveBack({ buffer, length }: Buffer): void {
+    if (!this.#cache.admits(length)) this.#pool.give(Buffer.from(buffer));
+  }
+
   #inflate(pack: PackFile, entry: PackEntry): Buffer {
     this.admit(entry.size);
-    const bytes = Buffer.allocUnsafe(entry.size + 1);
+    const bytes = this.#allocate(entry.size + 1);
     pack.inflate(entry, bytes, 0);
     return bytes.subarray(0, entry.size);
   }
@@ -90,7 +104,7 @@ export class PackObjectReader {
       throw new DeltaFault(`delta made for a base of ${baseSize} bytes, got ${base.length}`);
     }
     this.admit(resultSize);
-    const content = Buffer.allocUnsafe(resultSize);
+    const content = this.#allocate(resultSize).subarray(0, resultSize);
     applyDelta(base, 0, baseSize, delta, position, delta.length, content, 0, resultSize);
     return content;
   }
