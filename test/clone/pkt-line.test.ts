@@ -1,4 +1,6 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { TransportError } from '../../agent/errors.ts';
 import { DELIM, encodeLine, FLUSH, PacketReader } from '../../agent/clone/pkt-line.ts';
 import { bytesOf, cut, CUTS, pkt } from './streams.ts';
 
@@ -81,4 +83,28 @@ describe('encodeLine()', () => {
     expect(encodeLine('x'.repeat(65_516))).toHaveLength(65_520);
     expect(() => encodeLine('x'.repeat(65_517))).toThrow(RangeError);
   });
+});
+
+it('any bytes are the same packets, or the same fault, wherever the stream is cut', async () => {
+  const packet = fc.oneof(
+    fc.constantFrom('0000', '0001', '0002', '0003', 'zzzz', 'fff1'),
+    fc.string({ maxLength: 12 }).map((text) => pkt(text).toString('latin1')),
+    fc.string({ maxLength: 6 }),
+  );
+  await fc.assert(
+    fc.asyncProperty(fc.array(packet, { maxLength: 5 }), async (parts) => {
+      const bytes = bytesOf(...parts);
+      const outcomes = CUTS.map(async (size) => {
+        try {
+          return await readAll(bytes, size);
+        } catch (error) {
+          return error instanceof TransportError ? error.code : error;
+        }
+      });
+      const [first, ...others] = await Promise.all(outcomes);
+      expect(first).not.toBeInstanceOf(Error);
+      for (const other of others) expect(other).toEqual(first);
+    }),
+    { numRuns: 500, seed: 20_261 },
+  );
 });

@@ -3,8 +3,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { hostWithTwoRepositories } from '../host/host-fixture.ts';
-import { pointsIn, traceTo } from './points.ts';
-import type { KillPoint } from './points.ts';
+import { killingAt, pointsIn, traceTo } from './points.ts';
+import type { Disturbance, KillPoint } from './points.ts';
 import { killAt } from './scenarios.ts';
 import type { Scenario } from './scenarios.ts';
 import { KillSite } from './site.ts';
@@ -23,6 +23,7 @@ export async function killEverywhere(
   scenario: Scenario,
   choose: (points: readonly KillPoint[]) => readonly KillPoint[],
   onPoint: (tally: Tally) => void = () => undefined,
+  disturbance: Disturbance = killingAt,
 ): Promise<Tally> {
   const directory = mkdtempSync(join(tmpdir(), 'mount-agent-kill-'));
   // A host for each, so that what it was asked is known to be of one lane.
@@ -36,7 +37,7 @@ export async function killEverywhere(
     const tally: Tally = { scenario: scenario.name, points: 0, killed: 0, violations: [] };
     const lane = async (site: KillSite): Promise<void> => {
       for (let point = points.shift(); point !== undefined; point = points.shift()) {
-        const { killed, violations } = await killAt(scenario, site, point);
+        const { killed, violations } = await killAt(scenario, site, point, disturbance);
         tally.points += 1;
         if (killed) tally.killed += 1;
         const where = `${scenario.name}, ${point.call} ${point.nth}`;

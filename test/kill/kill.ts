@@ -1,10 +1,12 @@
 /**
- * `npm run kill -- [--all | --points N] [--scenario NAME] [--seed S]`: SIGKILL at calls that change
- * the disk, a new start, and the invariants. Ends with 1 when one did not hold.
+ * `npm run kill -- [--all | --points N] [--scenario NAME] [--seed S] [--error ERRNO]`: SIGKILL at
+ * calls that change the disk, or one such call that fails, a new start, and the invariants. Ends with
+ * 1 when one did not hold.
  */
 import { parseArgs } from 'node:util';
 import { killEverywhere } from './campaign.ts';
-import { sampleOf } from './points.ts';
+import { failingAt, killingAt, sampleOf } from './points.ts';
+import type { KillPoint } from './points.ts';
 import { SCENARIOS } from './scenarios.ts';
 
 const { values } = parseArgs({
@@ -13,22 +15,30 @@ const { values } = parseArgs({
     points: { type: 'string', default: '50' },
     scenario: { type: 'string' },
     seed: { type: 'string', default: '1' },
+    error: { type: 'string' },
   },
 });
+const disturbance = values.error === undefined ? killingAt : failingAt(values.error);
+/** The system's own libraries open files too, and no program begins without them. */
+const isFair = ({ call, nth }: KillPoint): boolean =>
+  values.error === undefined || !['write', 'openat'].includes(call) || nth > 40;
 let violations = 0;
 for (const scenario of SCENARIOS) {
   if (values.scenario !== undefined && values.scenario !== scenario.name) continue;
   const tally = await killEverywhere(
     scenario,
-    (points) =>
-      values.all ? points : sampleOf(points, Number(values.points), Number(values.seed)),
+    (all) => {
+      const points = all.filter(isFair);
+      return values.all ? points : sampleOf(points, Number(values.points), Number(values.seed));
+    },
     ({ points, killed }) => {
       if (process.stderr.isTTY) process.stderr.write(`\r${scenario.name} ${points} (${killed}) `);
     },
+    disturbance,
   );
   violations += tally.violations.length;
   console.log(
-    `${scenario.name}: ${tally.points} points, ${tally.killed} killed, ${tally.violations.length} violations`,
+    `${scenario.name}: ${tally.points} points, ${tally.killed} ${values.error === undefined ? 'killed' : 'failed'}, ${tally.violations.length} violations`,
   );
   for (const violation of tally.violations.slice(0, 20)) console.log(`  ${violation}`);
 }

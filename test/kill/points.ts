@@ -18,6 +18,9 @@ export interface KillPoint {
   readonly nth: number;
 }
 
+/** What runs the program so that it is disturbed at a point. */
+export type Disturbance = (point: KillPoint) => string[];
+
 export function traceTo(path: string): string[] {
   return ['strace', '-f', '-qq', '-o', path, '-e', `trace=${MUTATING.join()}`];
 }
@@ -25,6 +28,14 @@ export function traceTo(path: string): string[] {
 /** strace counts in each thread; whichever comes to the n-th first is killed, and all with it. */
 export function killingAt({ call, nth }: KillPoint): string[] {
   return ['strace', '-f', '-qq', '-o', '/dev/null', '-e', `inject=${call}:signal=KILL:when=${nth}`];
+}
+
+/** The same call fails instead, as a disk, a limit or a mount option makes it fail. */
+export function failingAt(errno: string): Disturbance {
+  return ({ call, nth }) => {
+    const inject = `inject=${call}:error=${errno}:when=${nth}`;
+    return ['strace', '-f', '-qq', '-o', '/dev/null', '-e', inject];
+  };
 }
 
 /** Every point of a run that was traced to `path`, which is removed. */

@@ -6,12 +6,12 @@
 import { appendFileSync, existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { eventually } from '../end-to-end/session.ts';
-import { killingAt } from './points.ts';
-import type { KillPoint } from './points.ts';
+import type { Disturbance, KillPoint } from './points.ts';
 import { NEXT_TOKEN, TOKEN, endOf } from './site.ts';
 import type { Ended, KillSite } from './site.ts';
 
 export interface KillOutcome {
+  /** Ended by the signal, or with an exit code that says that something failed. */
   readonly killed: boolean;
   readonly violations: readonly string[];
 }
@@ -30,12 +30,15 @@ export async function killAt(
   scenario: Scenario,
   site: KillSite,
   point: KillPoint,
+  disturbance: Disturbance,
 ): Promise<KillOutcome> {
-  const { killed } = await scenario.disturb(site, killingAt(point));
+  const { killed, code, output } = await scenario.disturb(site, disturbance(point));
   const held = await site.tokenViolations('drafts may be left');
   const violations = await scenario.judge(site);
+  if (output.includes('INTERNAL'))
+    violations.push(`an error without a name: ${output.slice(-600)}`);
   return {
-    killed,
+    killed: killed || code !== 0,
     violations: [...held, ...violations, ...(await site.tokenViolations('no drafts'))],
   };
 }

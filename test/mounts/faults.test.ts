@@ -90,6 +90,7 @@ describe('prepareMount() names the fault', () => {
   it('a disk that fails, before and while publishing; the staging goes with the next run', async () => {
     await fillClone(await madeTemplate());
     expect(mountThrough(failing('mkdir:error=EIO:when=2'))).toMatch(/^MOUNT_IO .*: EIO$/);
+    expect(mountThrough(failing('mkdir:error=EMFILE:when=2'))).toMatch(/^MOUNT_IO .*: EMFILE$/);
     expect(mountThrough(failing('fsync:error=EIO:when=3'))).toMatch(/^MOUNT_IO cannot publish/);
     expect(existsSync(web())).toBe(false);
     await fillClone(await madeTemplate());
