@@ -88,10 +88,11 @@ export class TokenWatch implements AsyncDisposable {
   }
 
   #start(work: Promise<void>): void {
-    const { log } = this.#session;
+    const { log, signal } = this.#session;
     const ended = work
       .catch((error: unknown) => {
-        if (!this.#ending.signal.aborted) log.error({ err: error }, 'tokens cannot be looked at');
+        if (this.#ending.signal.aborted || signal.aborted) return;
+        log.error({ err: error }, 'tokens cannot be looked at');
       })
       .finally(() => this.#underWay.delete(ended));
     this.#underWay.add(ended);
