@@ -6,7 +6,8 @@
 const DOLLAR = 0x24;
 const COLON = 0x3a;
 const LINE_FEED = 0x0a;
-const [LETTER_I, LETTER_D] = Buffer.from('Id') as unknown as [number, number];
+const LETTER_I = 0x49;
+const LETTER_D = 0x64;
 
 /** A character, no blank after it but a last one: git looks for a blank from the second on. */
 const ID = /\$Id(?::(?:[^$\n][^ $\n]* ?)?)?\$/g;

@@ -63,7 +63,7 @@ async function clone(
     observerFor: (plan) => (observer = new CheckoutObserver(worktree, plan)),
   });
 
-  // 60 ms to load: only a process that clones pays for it.
+  // Only a process that clones pays for loading it.
   const git = await import('isomorphic-git');
   await git.init({ fs, dir: worktree, gitdir });
   await git.addRemote({ fs, gitdir, remote: REMOTE, url: job.originUrl });
