@@ -9,6 +9,8 @@ export default defineConfig({
     testTimeout: 30_000,
     hookTimeout: 60_000,
     maxWorkers: 2,
+    // On a starved machine a test may miss its deadline once; the report shows each one tried again.
+    retry: Number(process.env['TEST_RETRY'] ?? 0),
     ...(jsonReport === undefined
       ? {}
       : { reporters: ['default', 'json'], outputFile: { json: jsonReport } }),
