@@ -12,7 +12,9 @@ const LONGER: Readonly<Record<string, string>> = {
 const PROCESS_OWNERS = ['agent/main.ts', 'agent/clone/worker.ts'];
 
 const FLOOR = 'errors host lifetime log own-files resource status token version'.split(' ');
-const FORMATS = ['pack', 'checkout'];
+const FORMATS = ['pack', 'checkout', 'repository'];
+/** Above the floor and each of the formats. */
+const STEP_RANK = FORMATS.length + 1;
 const STEPS = 'manifest mounts clone credentials work rescue health entrypoint terminal'.split(' ');
 
 const sources = readSources();
@@ -22,8 +24,8 @@ function placeOf(path: string): { rank: number; room: string } {
   const [, room = '', inner] = path.replace(/\.ts$/, '').split('/');
   if (inner === undefined && FLOOR.includes(room)) return { rank: 0, room: 'floor' };
   if (FORMATS.includes(room)) return { rank: 1 + FORMATS.indexOf(room), room };
-  if (STEPS.includes(room)) return { rank: 3, room };
-  return { rank: path === 'agent/main.ts' ? 5 : 4, room: 'top' };
+  if (STEPS.includes(room)) return { rank: STEP_RANK, room };
+  return { rank: STEP_RANK + (path === 'agent/main.ts' ? 2 : 1), room: 'top' };
 }
 
 interface Import {
@@ -45,7 +47,7 @@ it('imports run from main over boot and the steps to the formats and the floor',
   const wrong = imports.filter(({ from, to, isType }) => {
     const [importer, imported] = [placeOf(from), placeOf(to)];
     if (importer.room === imported.room) return false;
-    const isStepType = isType && importer.rank === 3 && imported.rank === 3;
+    const isStepType = isType && importer.rank === STEP_RANK && imported.rank === STEP_RANK;
     return importer.rank <= imported.rank && !isStepType;
   });
   expect(wrong.map(({ from, to }) => `${from} → ${to}`)).toEqual([]);

@@ -7,7 +7,7 @@ import { closeSync, fchownSync, futimesSync, lstatSync, openSync, readFileSync }
 import { constants, watch, writeSync } from 'node:fs';
 import type { FSWatcher } from 'node:fs';
 import { join } from 'node:path';
-import { isSystemError } from './doubt.ts';
+import { isSystemError } from '../repository/doubt.ts';
 import type { Log } from '../log.ts';
 import type { Owner } from '../host.ts';
 

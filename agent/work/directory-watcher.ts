@@ -6,8 +6,8 @@
 import { basename } from 'node:path/posix';
 import { FSWatcher } from 'chokidar';
 import { errnoOf } from '../errors.ts';
-import { displayPath, isUtf8, toBytePath } from './byte-path.ts';
-import type { BytePath } from './byte-path.ts';
+import { displayPath, isUtf8, toBytePath } from '../repository/byte-path.ts';
+import type { BytePath } from '../repository/byte-path.ts';
 
 export interface DirectoryWatcherContext {
   /** @param name of the entry that changed, null when the system does not say. */

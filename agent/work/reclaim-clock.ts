@@ -6,7 +6,7 @@
 import type { Log } from '../log.ts';
 import { ActivityFile } from './activity-file.ts';
 import type { Owner } from './activity-file.ts';
-import { isSystemError } from './doubt.ts';
+import { isSystemError } from '../repository/doubt.ts';
 import { SYSTEM_TIME } from './time-source.ts';
 import type { TimeSource } from './time-source.ts';
 

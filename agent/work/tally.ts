@@ -2,8 +2,8 @@
  * Counts paths by what is the matter with them; a path counts once in the total however often it
  * is named, and the first few are kept for people to read.
  */
-import { displayPath } from './byte-path.ts';
-import type { BytePath } from './byte-path.ts';
+import { displayPath } from '../repository/byte-path.ts';
+import type { BytePath } from '../repository/byte-path.ts';
 
 const SHOWN_LIMIT = 50;
 

@@ -2,7 +2,7 @@
  * Says in time that work would be lost: the times and the health in the status table, a log line at
  * each threshold, AT_RISK.md while work is at risk near its deadline. Withdrawn when it is safe.
  */
-import { isSystemError } from './doubt.ts';
+import { isSystemError } from '../repository/doubt.ts';
 import type { Log } from '../log.ts';
 import type { MountStatus, StatusTable } from '../status.ts';
 import type { Owner } from './activity-file.ts';

@@ -4,10 +4,10 @@
  */
 import type { Log } from '../log.ts';
 import type { AtRisk, Head } from '../status.ts';
-import { toBytePath } from './byte-path.ts';
-import type { BytePath } from './byte-path.ts';
+import { toBytePath } from '../repository/byte-path.ts';
+import type { BytePath } from '../repository/byte-path.ts';
 import { DirectoryWatcher } from './directory-watcher.ts';
-import { listGitDirectories } from './git-directories.ts';
+import { listGitDirectories } from '../repository/git-directories.ts';
 import { Ledger } from './ledger.ts';
 import type { LedgerContext, LedgerReading } from './ledger.ts';
 import { ScanLoop } from './scan-loop.ts';

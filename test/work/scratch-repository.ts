@@ -23,7 +23,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import type { Risk } from '../../agent/work/ledger.ts';
-import { statOrUndefined } from '../../agent/work/repository.ts';
+import { statOrUndefined } from '../../agent/repository/repository.ts';
 
 let clock = 1_700_000_000;
 

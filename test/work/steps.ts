@@ -12,7 +12,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { errnoOf } from '../../agent/errors.ts';
-import { statOrUndefined } from '../../agent/work/repository.ts';
+import { statOrUndefined } from '../../agent/repository/repository.ts';
 import { runGit } from './scratch-repository.ts';
 import type { ScratchRepository } from './scratch-repository.ts';
 

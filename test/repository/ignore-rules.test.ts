@@ -4,10 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { parseIgnoreFile } from '../../agent/work/ignore-pattern.ts';
-import { isIgnored } from '../../agent/work/ignore-rules.ts';
+import { parseIgnoreFile } from '../../agent/repository/ignore-pattern.ts';
+import { isIgnored } from '../../agent/repository/ignore-rules.ts';
 import { compileWildmatch } from '../../agent/checkout/wildmatch.ts';
-import { runGit } from './scratch-repository.ts';
+import { runGit } from '../work/scratch-repository.ts';
 
 const RUNS = Number(process.env['IGNORE_RUNS'] ?? '150');
 
