@@ -175,6 +175,15 @@ export const ERROR_TABLE = {
     'The clone process ended without a word; memory may be short. See the kernel log.',
   ),
 
+  RESCUE_INVALID: fatal(
+    EXIT.data,
+    'The file is no whole rescue. Take an earlier one, or the upload of this one again.',
+  ),
+  RESCUE_UNSUPPORTED: fatal(
+    EXIT.data,
+    'A newer mount-agent wrote the file: use that one, or git and tar as docs/rescue.md tells.',
+  ),
+
   DAEMON_UNREACHABLE: fatal(
     EXIT.unavailable,
     'Start "mount-agent run", or pass the --run-dir that it was started with.',

@@ -11,7 +11,7 @@ const LONGER: Readonly<Record<string, string>> = {
 };
 const PROCESS_OWNERS = ['agent/main.ts', 'agent/clone/worker.ts'];
 
-const FLOOR = 'errors host lifetime log own-files resource status token version'.split(' ');
+const FLOOR = 'errors host lifetime log mount-key own-files resource status token version'.split(' ');
 const FORMATS = ['pack', 'checkout', 'repository'];
 /** Above the floor and each of the formats. */
 const STEP_RANK = FORMATS.length + 1;

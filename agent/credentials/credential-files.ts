@@ -22,7 +22,7 @@ import {
   userGitConfig,
 } from './git-config.ts';
 import type { GitConfigParts } from './git-config.ts';
-import { mountKey } from './mount-key.ts';
+import { mountKey } from '../mount-key.ts';
 import { PrivateDirectory } from './private-directory.ts';
 import type { Owner } from './private-directory.ts';
 import { defaultMounts, sessionMounts } from './session-mount.ts';

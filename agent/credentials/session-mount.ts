@@ -6,7 +6,7 @@ import { realpath } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { errnoOf } from '../errors.ts';
 import type { Resource } from '../resource.ts';
-import { mountKey } from './mount-key.ts';
+import { mountKey } from '../mount-key.ts';
 
 export interface SessionMount {
   readonly key: string;

@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { lstatSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
-import { mountKey } from '../../agent/credentials/mount-key.ts';
+import { mountKey } from '../../agent/mount-key.ts';
 import type { Resource } from '../../agent/resource.ts';
 import { Session, resourceOf } from './session.ts';
 

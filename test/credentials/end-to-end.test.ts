@@ -4,7 +4,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { mountKey } from '../../agent/credentials/mount-key.ts';
+import { mountKey } from '../../agent/mount-key.ts';
 import type { Resource } from '../../agent/resource.ts';
 import { searchForTokens } from '../canary.ts';
 import { copyFixture, git } from '../fixtures/cache.ts';
