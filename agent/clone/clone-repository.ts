@@ -7,6 +7,7 @@ import fs from 'node:fs';
 import { join } from 'node:path';
 import { checkOut } from '../checkout/check-out.ts';
 import { Pace } from '../checkout/pace.ts';
+import { BufferPool } from '../pack/buffer-pool.ts';
 import { ObjectStore } from '../pack/object-store.ts';
 import { Token } from '../token.ts';
 import type { CloneJob, CloneOutcome, CloneProgress } from './clone-job.ts';
@@ -53,6 +54,8 @@ async function clone(
     signal,
   });
   let observer: CheckoutObserver | undefined;
+  // One for all stages: what the garbage collector has not freed yet of 50 MB contents is memory, too.
+  const buffers = new BufferPool();
   const remote = new HttpPlugin({
     transport,
     packDir: join(gitdir, 'objects/pack'),
@@ -60,6 +63,7 @@ async function clone(
     checkout: job.checkout,
     signal,
     reporter,
+    buffers,
     observerFor: (plan) => (observer = new CheckoutObserver(worktree, plan)),
   });
 
@@ -70,7 +74,7 @@ async function clone(
   await git.fetch({ fs, http: remote, gitdir, remote: REMOTE, url: job.url, singleBranch: true });
 
   const { plan } = remote;
-  using store = ObjectStore.open(join(gitdir, 'objects'), { preloadIdx: true });
+  using store = ObjectStore.open(join(gitdir, 'objects'), { preloadIdx: true, buffers });
   requireTips(store, plan);
   const { shallow, brokenOid } = remote.pack;
   if (brokenOid !== null) await requireHistory(store, plan, shallow, new Pace(signal));

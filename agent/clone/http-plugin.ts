@@ -8,6 +8,7 @@
 import type { GitHttpRequest, GitHttpResponse, HttpClient } from 'isomorphic-git';
 import { TransportError } from '../errors.ts';
 import { ingestPack } from '../pack/ingest.ts';
+import type { BufferPool } from '../pack/buffer-pool.ts';
 import type { ArrivalObserver } from '../pack/arrival-observer.ts';
 import type { PackLimits } from '../pack/limits.ts';
 import type { Checkout } from '../resource.ts';
@@ -36,6 +37,7 @@ export interface HttpPluginContext {
   readonly checkout: Checkout | null;
   readonly signal: AbortSignal;
   readonly reporter: ProgressReporter;
+  readonly buffers: BufferPool;
   /** Who looks at the pack that brings these refs while it arrives. */
   readonly observerFor: (plan: RefPlan) => ArrivalObserver;
 }
@@ -139,6 +141,7 @@ export class HttpPlugin implements HttpClient {
       signal,
       observer: observerFor(plan),
       collectLinks: true,
+      buffers: this.#context.buffers,
       onProgress: ({ phase, receivedBytes, objects, totalObjects }) => {
         reporter.update(phase, {
           received_bytes: receivedBytes,

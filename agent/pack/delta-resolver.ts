@@ -6,7 +6,7 @@
  * back to them. Rows on the path that have their oid already are made only when one on them needs it.
  */
 import { PackError } from '../errors.ts';
-import { BufferPool } from './buffer-pool.ts';
+import type { BufferPool } from './buffer-pool.ts';
 import { asDeltaError } from './arrival-resolver.ts';
 import { DeltaFault, DeltaHeader, applyDelta } from './delta.ts';
 import { NO_ROW, linkRefDeltas, type DeltaLinks } from './delta-links.ts';
@@ -38,7 +38,7 @@ export class DeltaResolver {
   readonly #limits: PackLimits;
   readonly #cacheBytes: number;
   readonly #leads: LinkCollector | undefined;
-  readonly #pool = new BufferPool();
+  readonly #pool: BufferPool;
   readonly #header = new DeltaHeader();
   readonly #path: Frame[] = [];
   #type = 0;
@@ -54,8 +54,10 @@ export class DeltaResolver {
     limits: PackLimits,
     cacheBytes: number,
     leads: LinkCollector | undefined,
+    pool: BufferPool,
   ) {
     this.#leads = leads;
+    this.#pool = pool;
     this.#columns = columns;
     this.#links = links;
     this.#reader = reader;

@@ -10,6 +10,7 @@
 import { untilAborted } from './abortable.ts';
 import { ArrivedObjects } from './arrived-objects.ts';
 import type { ArrivalObserver, ObserverTaps } from './arrival-observer.ts';
+import type { BufferPool } from './buffer-pool.ts';
 import { refuseCollisions } from './collisions.ts';
 import { SpaceGuard } from './disk-space.ts';
 import { EntryScanner } from './entry-scanner.ts';
@@ -35,6 +36,8 @@ export interface IngestContext {
   readonly observer?: ArrivalObserver | undefined;
   /** Whether to find out what is missing in the history; see IngestOutcome.brokenOid. */
   readonly collectLinks?: boolean | undefined;
+  /** Lends buffers for large contents: whoever reads the pack afterwards takes the same ones. */
+  readonly buffers?: BufferPool | undefined;
 }
 
 export interface IngestOutcome {
@@ -227,6 +230,7 @@ class Ingest {
       expandedBytes: expandedBytes + resolver.expandedBytes,
       baseCacheBytes: this.#tuning.baseCacheBytes,
       threads,
+      buffers: this.#context.buffers,
       links: this.#links,
       signal,
       onResolved: (resolved) => {

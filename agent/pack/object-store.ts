@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { PackError, errnoOf } from '../errors.ts';
 import { listObjectsDirs } from './alternates.ts';
 import { BaseCache } from './base-cache.ts';
+import type { BufferPool } from './buffer-pool.ts';
 import { DeltaFault } from './delta.ts';
 import { OBJECT_TYPE, TYPE_NAMES, type ObjectTypeName } from './entry-header.ts';
 import { createInflater } from './inflate.ts';
@@ -24,12 +25,15 @@ export interface ObjectStoreOptions {
   readonly preloadIdx: boolean;
   /** Larger objects are refused by `read`; `writeBlob` gives them piece by piece. */
   readonly limitBytes: number;
+  /** Lends buffers for objects that are too large for the cache. */
+  readonly buffers: BufferPool | undefined;
 }
 
 const DEFAULTS: ObjectStoreOptions = {
   cacheBytes: 32 * 2 ** 20,
   preloadIdx: false,
   limitBytes: 1024 * 2 ** 20,
+  buffers: undefined,
 };
 
 /** Blobs above this are written piece by piece when they are stored whole. */
@@ -60,7 +64,8 @@ export class ObjectStore {
   private constructor(objectsDir: string, options: ObjectStoreOptions) {
     this.#objectsDir = objectsDir;
     this.#options = options;
-    this.#reader = new PackObjectReader(new BaseCache(options.cacheBytes), options.limitBytes);
+    const { cacheBytes, limitBytes, buffers } = options;
+    this.#reader = new PackObjectReader(new BaseCache(cacheBytes), limitBytes, buffers);
   }
 
   /** Opens …/objects. Nothing is read that is not asked for, but the names of the packs. */

@@ -19,11 +19,12 @@ interface StoredDelta {
 export class PackObjectReader {
   readonly #cache: BaseCache;
   readonly #limitBytes: number;
-  readonly #pool = new BufferPool();
+  readonly #pool: BufferPool;
   readonly #deltaHeader = new DeltaHeader();
 
-  constructor(cache: BaseCache, limitBytes: number) {
+  constructor(cache: BaseCache, limitBytes: number, pool = new BufferPool()) {
     this.#cache = cache;
+    this.#pool = pool;
     this.#limitBytes = limitBytes;
   }
 

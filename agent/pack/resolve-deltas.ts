@@ -4,6 +4,7 @@
  * and the signal is seen.
  */
 import { PackError } from '../errors.ts';
+import type { BufferPool } from './buffer-pool.ts';
 import { nextTurn } from '../lifetime.ts';
 import { isUnresolved, oidOf, type EntryTable } from './entry-table.ts';
 import type { PackLimits } from './limits.ts';
@@ -30,6 +31,8 @@ export interface ResolveContext {
   readonly expandedBytes: number;
   readonly baseCacheBytes: number;
   readonly threads: PackThreads;
+  /** For contents that are made in this thread. */
+  readonly buffers: BufferPool | undefined;
   /** For what is made in this thread. */
   readonly links: LinkCollector | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -39,10 +42,10 @@ export interface ResolveContext {
 /** Resolves every delta of `table`. Throws PackError. */
 export async function resolveDeltas(table: EntryTable, context: ResolveContext): Promise<void> {
   if (!hasUnresolved(table)) return;
-  const { fd, limits, expandedBytes, threads, links, signal, onResolved } = context;
+  const { fd, limits, expandedBytes, threads } = context;
   const cacheBytes = context.baseCacheBytes / (threads.count + 1);
   const job = createResolveJob(table, { fd, limits, expandedBytes, cacheBytes });
-  const shares = [resolveHere(job, links, signal, onResolved), ...threads.run(job)];
+  const shares = [resolveHere(job, context), ...threads.run(job)];
   // One failure ends the others' work as well; all are awaited, so that none still reads.
   for (const share of shares) {
     share.catch(() => {
@@ -61,11 +64,9 @@ function hasUnresolved(table: EntryTable): boolean {
 
 async function resolveHere(
   job: ResolveJob,
-  links: LinkCollector | undefined,
-  signal: AbortSignal | undefined,
-  onResolved: (resolved: number) => void,
+  { links, buffers, signal, onResolved }: ResolveContext,
 ): Promise<void> {
-  const share = new JobShare(job, links);
+  const share = new JobShare(job, links, buffers);
   try {
     let steps = 0;
     let sliceEnd = share.expandedBytes + SLICE_BYTES;

@@ -3,6 +3,7 @@
  * take trees from one job until none is left. A tree is a row stored whole and the deltas that lead
  * back to it.
  */
+import { BufferPool } from './buffer-pool.ts';
 import { NO_ROW, linkDeltas, type DeltaLinks } from './delta-links.ts';
 import { DeltaResolver } from './delta-resolver.ts';
 import { EntryReader } from './entry-reader.ts';
@@ -77,12 +78,15 @@ export class JobShare {
   readonly #inflater: Inflater = createInflater();
   readonly #resolver: DeltaResolver;
 
-  /** @param leads collects what the objects made here lead to. */
-  constructor(job: ResolveJob, leads: LinkCollector | undefined) {
+  /**
+   * @param leads collects what the objects made here lead to.
+   * @param pool for contents.
+   */
+  constructor(job: ResolveJob, leads: LinkCollector | undefined, pool = new BufferPool()) {
     this.#job = job;
     const { fd, columns, count, endOffset, links, limits, cacheBytes } = job;
     const reader = new EntryReader(fd, columns, count, endOffset, this.#inflater);
-    this.#resolver = new DeltaResolver(columns, links, reader, limits, cacheBytes, leads);
+    this.#resolver = new DeltaResolver(columns, links, reader, limits, cacheBytes, leads, pool);
     this.#resolver.expandedBytes = job.expandedBytes;
   }
 
