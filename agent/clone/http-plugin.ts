@@ -12,11 +12,10 @@ import type { BufferPool } from '../pack/buffer-pool.ts';
 import type { ArrivalObserver } from '../pack/arrival-observer.ts';
 import type { PackLimits } from '../pack/limits.ts';
 import type { Checkout } from '../resource.ts';
-import { VERSION } from '../version.ts';
-import { readAdvertisement, synthesiseAdvertisement } from './advertisement.ts';
-import type { Advertisement, Capabilities } from './advertisement.ts';
+import { synthesiseAdvertisement } from './advertisement.ts';
+import type { Advertisement } from './advertisement.ts';
+import { AGENT, discoverRefs } from './discover-refs.ts';
 import { fetchRequest, readFetchHead } from './fetch-request.ts';
-import { lsRefsRequest, readLsRefs } from './ls-refs.ts';
 import { encodeLine, FLUSH, PacketReader } from './pkt-line.ts';
 import type { ProgressReporter } from './progress-reporter.ts';
 import { missingCommit, planRefs } from './ref-plan.ts';
@@ -27,8 +26,6 @@ import { sideband } from './sideband.ts';
 import { withLeastSpeed } from './stall-guard.ts';
 import type { Transport } from './transport.ts';
 import type { TransportLimits } from './transport-limits.ts';
-
-const AGENT = `mount-agent/${VERSION}`;
 
 export interface HttpPluginContext {
   readonly transport: Transport;
@@ -97,19 +94,9 @@ export class HttpPlugin implements HttpClient {
 
   async #discover(): Promise<Discovery> {
     const { transport, checkout } = this.#context;
-    const first = new PacketReader(await transport.discover(), 'the ref advertisement');
-    const advertisement = await readAdvertisement(first);
-    const refs =
-      advertisement.version === 0
-        ? advertisement.refs
-        : await this.#listRefs(advertisement.capabilities);
+    const { advertisement, refs } = await discoverRefs(transport);
     // A branch that is missing is found here, before anything large is asked for.
     return { advertisement, refs, plan: planRefs(refs, checkout) };
-  }
-
-  async #listRefs(capabilities: Capabilities): Promise<RemoteRefs> {
-    const answer = await this.#context.transport.listRefs(lsRefsRequest(capabilities, AGENT));
-    return readLsRefs(new PacketReader(answer, 'the list of refs'));
   }
 
   async #fetch(): Promise<FetchedPack> {
