@@ -36,7 +36,7 @@ export default defineConfig(
   },
   {
     files: ['agent/**'],
-    ignores: ['agent/main.ts', 'agent/clone/worker.ts'],
+    ignores: ['agent/main.ts', 'agent/job-worker.ts'],
     rules: {
       'no-restricted-properties': [
         'error',

@@ -15,7 +15,7 @@ import { fileURLToPath } from 'node:url';
 import type { CloneJob } from '../agent/clone/clone-job.ts';
 import { WORKER_FLAGS } from '../agent/clone/spare-process.ts';
 import { TRANSPORT_LIMITS } from '../agent/clone/transport-limits.ts';
-import { MESSAGE_FD } from '../agent/clone/worker-message.ts';
+import { MESSAGE_FD } from '../agent/job-message.ts';
 import { PACK_LIMITS } from '../agent/pack/limits.ts';
 
 const REHEARSAL = fileURLToPath(new URL('rehearsal.ts', import.meta.url));

@@ -9,9 +9,12 @@ const LONGER: Readonly<Record<string, string>> = {
   'agent/errors.ts': 'one table of every code, read from top to bottom',
   'agent/work/ledger.ts': 'one reading, whose parts share the doubt that makes it "unknown"',
 };
-const PROCESS_OWNERS = ['agent/main.ts', 'agent/clone/worker.ts'];
+const PROCESS_OWNERS = ['agent/main.ts', 'agent/job-worker.ts'];
 
-const FLOOR = 'errors host lifetime log mount-key own-files resource status token version'.split(' ');
+const FLOOR =
+  'errors host job-message job-process job-worker lifetime log mount-key own-files resource status token version'.split(
+    ' ',
+  );
 const FORMATS = ['pack', 'checkout', 'repository'];
 /** Above the floor and each of the formats. */
 const STEP_RANK = FORMATS.length + 1;
@@ -77,7 +80,7 @@ it('there are no default exports', () => {
   expect(found.map(([path]) => path)).toEqual([]);
 });
 
-it('only main.ts and the clone worker touch environment, exit and signals of the process', () => {
+it('only main.ts and what is inside a job process touch environment, exit and signals of the process', () => {
   const found = [...sources].filter(([path, text]) => {
     const code = text.replaceAll(/\/\*[^]*?\*\/|\/\/.*/g, '');
     return !PROCESS_OWNERS.includes(path) && /\bprocess\.(?:env|exit|on|once)\b/.test(code);

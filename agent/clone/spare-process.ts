@@ -3,25 +3,15 @@
  * loads its own and waits for the manifest. Taken once, or ended by disposing of it; when the daemon
  * dies, the end of its standard input ends it.
  */
-import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
-import type { Owner } from '../host.ts';
+import { spawnJobProcess } from '../job-process.ts';
+import type { SpawnContext as JobSpawnContext } from '../job-process.ts';
 import { builtFile } from '../own-files.ts';
 
-export interface SpawnContext {
-  /** The daemon's environment, of which the process gets a few variables; never a token. */
-  readonly env: Readonly<Record<string, string | undefined>>;
-  /** Who the process runs as, and so who owns the clone; the daemon's own user unless told. */
-  readonly owner?: Owner | null;
+export interface SpawnContext extends JobSpawnContext {
   /** The built worker; the one in dist/ unless told. */
   readonly workerPath?: string;
 }
-
-/**
- * What Node and its TLS read from the environment by themselves; all else is in the job. So is
- * NODE_EXTRA_CA_CERTS: Node 20 would parse it at every start, 75 ms for a distribution's bundle.
- */
-const INHERITED = ['SSL_CERT_DIR', 'SSL_CERT_FILE', 'TMPDIR', 'TZ'];
 
 /**
  * V8's flags for the process; its code cache is made under the same ones, else V8 refuses it. A clone
@@ -30,13 +20,9 @@ const INHERITED = ['SSL_CERT_DIR', 'SSL_CERT_FILE', 'TMPDIR', 'TZ'];
 export const WORKER_FLAGS: readonly string[] = ['--max-inlined-bytecode-size-cumulative=200'];
 
 /** A process that waits for its job. Without a `pid` it could not be started; "error" says why. */
-export function spawnWorker({ workerPath, env, owner }: SpawnContext): ChildProcess {
-  const path = workerPath ?? builtFile('clone-worker.js');
-  return spawn(process.execPath, [...WORKER_FLAGS, path], {
-    stdio: ['pipe', 'ignore', 'pipe', 'pipe'],
-    env: Object.fromEntries(INHERITED.map((name) => [name, env[name]])),
-    ...owner,
-  });
+export function spawnWorker(context: SpawnContext): ChildProcess {
+  const path = context.workerPath ?? builtFile('clone-worker.js');
+  return spawnJobProcess(path, WORKER_FLAGS, context);
 }
 
 export class SpareProcess implements Disposable {
