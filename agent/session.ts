@@ -3,6 +3,7 @@
  * end. In: Config and Host; out: mounts under way, and rotations of their tokens. boot.ts puts the
  * pieces around it; nothing here knows of the endpoint, the ledger or the command.
  */
+import { setMaxListeners } from 'node:events';
 import { constants } from 'node:os';
 import { mkdir } from 'node:fs/promises';
 import type { Config } from './cli.ts';
@@ -59,6 +60,8 @@ export class Session {
     redactor: Redactor,
   ) {
     this.#spare = spare;
+    // Each mount listens, and Node's word on more than ten would stand in the log.
+    setMaxListeners(0, this.#ending.signal);
     this.config = config;
     this.host = host;
     this.log = log;

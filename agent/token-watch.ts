@@ -3,6 +3,7 @@
  * once each, and per ready mount whether the token is taken and would do for a push, asked at once,
  * after each rotation, and at intervals. Writes `credential`, `can_push` and `error` of the row.
  */
+import { setMaxListeners } from 'node:events';
 import { pickCloneEnvironment } from './clone/clone-job.ts';
 import { askHost } from './clone/host-request.ts';
 import type { AskHost } from './clone/host-request.ts';
@@ -44,6 +45,8 @@ export class TokenWatch implements AsyncDisposable {
 
   constructor(session: Session, options: TokenWatchOptions = {}) {
     this.#session = session;
+    // As many wait for a slot as there are mounts.
+    setMaxListeners(0, this.#ending.signal);
     this.#intervalMs = options.intervalMs ?? INTERVAL_MS;
     this.#unsubscribe = session.status.subscribe(() => {
       this.#warnOfStuckWork();

@@ -56,6 +56,7 @@ export interface Host extends AsyncDisposable {
   directUrl(owner: string, name: string): string;
   addRepository(repository: HostRepository): void;
   renameRepository(owner: string, name: string, newOwner: string, newName: string): void;
+  grantToken(owner: string, name: string, grant: TokenGrant): void;
   /** From now on the token is answered like one that never existed. */
   revokeToken(token: string): void;
   fault(match: FaultMatch, fault: Fault, options?: FaultOptions): FaultHandle;
@@ -181,6 +182,12 @@ class LoopbackHost implements Host {
 
   renameRepository(owner: string, name: string, newOwner: string, newName: string): void {
     this.#repositories.rename(owner, name, newOwner, newName);
+  }
+
+  grantToken(owner: string, name: string, grant: TokenGrant): void {
+    const lookup = this.#repositories.lookup(owner, name);
+    if (lookup.found === 'nothing') throw new TypeError(`no repository ${owner}/${name}`);
+    this.#tokens.grant(lookup.repository.id, grant);
   }
 
   revokeToken(token: string): void {
