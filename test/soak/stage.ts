@@ -7,7 +7,7 @@ import { execFileSync } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { mountKey } from '../../agent/credentials/mount-key.ts';
+import { mountKey } from '../../agent/mount-key.ts';
 import { CLEAN_GIT_ENVIRONMENT } from '../fixtures/cache.ts';
 import { startHost } from '../host/host.ts';
 import type { FaultHandle, Fault, FaultMatch, FaultOptions } from '../host/faults.ts';
