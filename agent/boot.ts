@@ -14,6 +14,7 @@ import type { Host } from './host.ts';
 import { reasonOf } from './lifetime.ts';
 import { watchManifest } from './manifest/watch-manifest.ts';
 import { MountsUnderWay } from './mounts-under-way.ts';
+import { readStatusToken, readWarningKey } from './operator-secrets.ts';
 import { Session, Stopped } from './session.ts';
 import { SignalRouter } from './signal-router.ts';
 import { TokenWatch } from './token-watch.ts';
@@ -42,14 +43,18 @@ async function serve(session: Session, spare: SpareProcess): Promise<number> {
   using signals = new SignalRouter(session);
 
   // The platform's probes are answered from here on, while everything else is still to come.
-  using metrics = createMetrics({ status, version: VERSION, nodeVersion: host.nodeVersion });
-  const statusToken = await session.readStatusToken();
+  using metrics = createMetrics({
+    ...{ status, version: VERSION, nodeVersion: host.nodeVersion },
+    warningsSent: () => session.warningsSent.all(),
+  });
+  const statusToken = await session.readSecret(config.statusTokenFile, readStatusToken);
+  const warningKey = await session.readSecret(config.warnKeyFile, readWarningKey);
   await using health = await serveHealth({ listen, status, statusToken, metrics, redact, log });
   await using _statusFile = await StatusFile.open({ runDir, status, redact, log, owner });
   log.info({ version: VERSION, listen: health.addresses }, 'serving');
 
   await session.begin();
-  await using work = new WorkAtRisk(session);
+  await using work = new WorkAtRisk(session, warningKey);
   await using tokens = new TokenWatch(session);
   await using mounts = new MountsUnderWay(session, (resource) => {
     tokens.watch(resource);

@@ -37,6 +37,11 @@ export interface Config {
   readonly reclaimAfterMs: number;
   /** Times before the reclaim at which to warn, longest first. */
   readonly warnBeforeMs: readonly number[];
+  /** An absolute path or a name in PATH, or null. */
+  readonly onWarn: string | null;
+  /** Its path may be a secret (that of many chat services is): never shown. */
+  readonly warnUrl: string | null;
+  readonly warnKeyFile: string | null;
   readonly retryForMs: number;
   readonly allowHttp: boolean;
   /** null: the command's own default. */

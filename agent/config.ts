@@ -11,6 +11,8 @@ import {
   parseGitUser,
   parseJobs,
   parseListen,
+  parseProgram,
+  parseWarnUrl,
   usage,
 } from './flag-values.ts';
 import { FLAGS } from './flags.ts';
@@ -80,6 +82,12 @@ export function configFrom(parsed: Readonly<Record<string, unknown>>, name: Comm
       .filter((part) => part.trim() !== '')
       .map((part) => parseDuration('--warn-before', part))
       .sort((a, b) => b - a),
+    onWarn: parseProgram('--on-warn', (value('on-warn') ?? null) as string | null),
+    warnUrl: parseWarnUrl(
+      (value('warn-url') ?? null) as string | null,
+      value('allow-http') as boolean,
+    ),
+    warnKeyFile: (value('warn-key-file') ?? null) as string | null,
     retryForMs: parseDuration('--retry-for', value('retry-for') as string),
     allowHttp: value('allow-http') as boolean,
     logLevel: (value('log-level') ?? null) as LogLevel | null,

@@ -200,6 +200,14 @@ export const ERROR_TABLE = {
     EXIT.permission,
     'Give --status-token-file a readable file with one token of at least 16 characters.',
   ),
+  WARNING_KEY_UNREADABLE: fatal(
+    EXIT.permission,
+    'Give --warn-key-file a readable file with one key of at least 16 characters.',
+  ),
+  WARNING_UNDELIVERED: fatal(
+    EXIT.unavailable,
+    'Check --on-warn or --warn-url and what receives it; docs/warnings.md says what it is told.',
+  ),
   OWNER_NOT_PERMITTED: fatal(
     EXIT.permission,
     'Run mount-agent as root, which can give files away, or as the owner itself without --owner.',

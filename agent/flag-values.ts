@@ -47,6 +47,32 @@ export function parseGitUser(text: string | null): GitUser | null {
   return { name, email };
 }
 
+/** An absolute path, or a name that PATH finds: what lies in between depends on where one stands. */
+export function parseProgram(flag: string, text: string | null): string | null {
+  if (text === null || /^\/.|^[^/]+$/.test(text)) return text;
+  throw usage(flag, text, 'an absolute path or the name of a program in PATH');
+}
+
+const LOOPBACK = /^(?:localhost|.+\.localhost|127(?:\.\d+){3}|\[::1\])$/;
+
+/** Refused without showing it: the path of a webhook is often its secret. */
+export function parseWarnUrl(text: string | null, allowHttp: boolean): string | null {
+  if (text === null) return null;
+  const refuse = (why: string): AgentError =>
+    new AgentError('USAGE_INVALID', `--warn-url: expected an https URL; ${why}`);
+  if (!URL.canParse(text)) throw refuse('this is no URL');
+  const url = new URL(text);
+  const isPlain = url.protocol === 'http:' && allowHttp && LOOPBACK.test(url.hostname);
+  if (url.protocol !== 'https:' && !isPlain) {
+    throw refuse('plain http needs --allow-http and a loopback host');
+  }
+  if (url.username !== '' || url.password !== '') {
+    throw refuse('a user name or password in it is not used: sign with --warn-key-file');
+  }
+  url.hash = '';
+  return url.href;
+}
+
 export function absolute(flag: string, path: string): string {
   if (!path.startsWith('/')) throw usage(flag, path, 'an absolute path');
   return path;

@@ -59,6 +59,18 @@ export const FLAGS = {
     default: '4h,1h,15m',
     describe: 'When to warn about work at risk, before the reclaim',
   },
+  'on-warn': {
+    type: 'string',
+    describe: 'Program that is started with each warning as JSON on its standard input',
+  },
+  'warn-url': {
+    type: 'string',
+    describe: 'https URL that each warning is posted to as JSON',
+  },
+  'warn-key-file': {
+    type: 'string',
+    describe: 'File with the key that signs what is posted to --warn-url',
+  },
   'retry-for': {
     type: 'string',
     default: '10m',
@@ -107,7 +119,17 @@ export const COMMANDS: Readonly<
   run: {
     usage: 'run [-- CMD ARG...]',
     describe: 'Mount the repositories, keep watching and serving; run CMD once they are ready',
-    flags: [...MOUNT_FLAGS, 'listen', 'status-token-file', 'wait', 'reclaim-after', 'warn-before'],
+    flags: [
+      ...MOUNT_FLAGS,
+      'listen',
+      'status-token-file',
+      'wait',
+      'reclaim-after',
+      'warn-before',
+      'on-warn',
+      'warn-url',
+      'warn-key-file',
+    ],
   },
   mount: {
     usage: 'mount',

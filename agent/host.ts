@@ -10,6 +10,7 @@ export interface Output {
   readonly isTTY?: boolean;
   /** Of a terminal; it changes with its window. */
   readonly columns?: number;
+  readonly rows?: number;
   write(text: string): unknown;
 }
 
@@ -22,6 +23,7 @@ export interface Owner {
 export interface Host {
   readonly env: Environment;
   readonly stdin: Readable;
+  readonly stdinIsTerminal?: boolean;
   readonly stdout: Output;
   readonly stderr: Output;
   /** `v20.19.0` */

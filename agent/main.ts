@@ -33,6 +33,7 @@ function endInTime(): void {
 const host: Host = {
   env: process.env,
   stdin: process.stdin,
+  stdinIsTerminal: process.stdin.isTTY,
   stdout: process.stdout,
   stderr: process.stderr,
   nodeVersion: process.version,

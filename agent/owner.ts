@@ -39,6 +39,15 @@ export function findOwner(
   return { uid: account.uid, gid };
 }
 
+/** The name and home of a user, or null where passwd(5) has none of that number. */
+export function accountOfUid(
+  uid: number,
+  { passwd }: Accounts = SYSTEM_ACCOUNTS,
+): { readonly name: string; readonly home: string } | null {
+  const [name, , , , , home] = entries(passwd).find((fields) => Number(fields[2]) === uid) ?? [];
+  return name === undefined || home === undefined ? null : { name, home };
+}
+
 /** A number needs no entry; without one its group has the same number. */
 function accountOf(user: string, { passwd }: Accounts): Owner {
   const number = numberOf(user);

@@ -19,10 +19,10 @@ import { compareManifests } from './manifest/compare-manifests.ts';
 import { loadManifest } from './manifest/load-manifest.ts';
 import { mountResource } from './mount-resource.ts';
 import type { GitUser, Manifest, Resource } from './resource.ts';
-import { readStatusToken } from './status-token.ts';
 import { StatusTable } from './status.ts';
 import type { Token } from './token.ts';
 import { VERSION } from './version.ts';
+import { WarningsSent } from './warnings-sent.ts';
 
 /** How long a manifest that is being replaced may take to become whole. */
 const ROTATION_TIMEOUT_MS = 5000;
@@ -42,6 +42,7 @@ export class Session {
   readonly host: Host;
   readonly log: Log;
   readonly status: StatusTable;
+  readonly warningsSent = new WarningsSent();
   /** The last line of defence for everything that leaves the process. */
   readonly redact: (text: string) => string;
   readonly #redactor: Redactor;
@@ -103,13 +104,15 @@ export class Session {
     return new Session(config, host, spare, log, redactor);
   }
 
-  /** The token of --status-token-file; undefined without one. @throws STATUS_TOKEN_UNREADABLE */
-  async readStatusToken(): Promise<Token | undefined> {
-    const { statusTokenFile: path } = this.config;
+  /** What the operator keeps in a file; undefined without one. @throws what `read` throws. */
+  async readSecret(
+    path: string | null,
+    read: (path: string) => Promise<Token>,
+  ): Promise<Token | undefined> {
     if (path === null) return undefined;
-    const token = await readStatusToken(path);
-    this.#redactor.add(token);
-    return token;
+    const secret = await read(path);
+    this.#redactor.add(secret);
+    return secret;
   }
 
   /** Aborted when the session has to end; the reason is a Stopped. */

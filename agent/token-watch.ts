@@ -14,7 +14,7 @@ import { TransportError } from './errors.ts';
 import { Slots, forEachLimited } from './lifetime.ts';
 import type { Resource } from './resource.ts';
 import type { Session } from './session.ts';
-import { isTokenRefused, reportOf } from './status.ts';
+import { reportOf } from './status.ts';
 
 export interface TokenWatchOptions {
   /** Least time between two looks at a mount's token; up to a quarter is added by chance. */
@@ -39,18 +39,12 @@ export class TokenWatch implements AsyncDisposable {
   /** The next look at each watched mount, by mount path. */
   readonly #timers = new Map<string, NodeJS.Timeout>();
   readonly #underWay = new Set<Promise<void>>();
-  /** Mount paths with work that no push can save, of which the log says so already. */
-  readonly #stuck = new Set<string>();
-  readonly #unsubscribe: () => void;
 
   constructor(session: Session, options: TokenWatchOptions = {}) {
     this.#session = session;
     // As many wait for a slot as there are mounts.
     setMaxListeners(0, this.#ending.signal);
     this.#intervalMs = options.intervalMs ?? INTERVAL_MS;
-    this.#unsubscribe = session.status.subscribe(() => {
-      this.#warnOfStuckWork();
-    });
   }
 
   /** From now on, beginning with a look at once. */
@@ -84,7 +78,6 @@ export class TokenWatch implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#unsubscribe();
     for (const timer of this.#timers.values()) clearTimeout(timer);
     this.#ending.abort(new Error('the session has ended'));
     await Promise.all(this.#underWay);
@@ -150,22 +143,6 @@ export class TokenWatch implements AsyncDisposable {
     if (credential !== 'ok') log.warn({ mount, err: error }, 'the host refuses the token');
     else if (canPush) log.info({ mount }, 'the token is good for a push');
     else log.warn({ mount }, `the token can read but not push: ${PUSH_REMEDY}`);
-  }
-
-  /** Once for each time that it comes to that, be it by the token or by the work. */
-  #warnOfStuckWork(): void {
-    const { log, status } = this.#session;
-    for (const row of status.mounts) {
-      const { mount_path: mount, at_risk: atRisk } = row;
-      if (atRisk === null || !isTokenRefused(row)) this.#stuck.delete(mount);
-      else if (!this.#stuck.has(mount)) {
-        this.#stuck.add(mount);
-        log.warn(
-          { mount, atRisk },
-          'work in the mount cannot be pushed until its token is rotated',
-        );
-      }
-    }
   }
 }
 

@@ -1,23 +1,35 @@
 /**
  * What would be lost, for all mounts of the session: a watcher per ready mount that keeps its row's
- * `at_risk` true, and the warnings with their clock. Disposing of it logs the last word on each.
+ * `at_risk` true, and the warnings with their clock. Disposing of it logs the last word on each, and
+ * leaves it in AT_RISK.md.
  */
 import { toAgentError } from './errors.ts';
 import type { Resource } from './resource.ts';
+import { sleep } from './lifetime.ts';
 import type { Session } from './session.ts';
+import type { Token } from './token.ts';
+import { WarningChannels, lastTerminalInput } from './warning-channels.ts';
 import { Warnings } from './work/warnings.ts';
 import { watchMount } from './work/watch.ts';
 import type { WorkReading, WorkWatcher } from './work/watch.ts';
 
+/** What is left of the 10 s after SIGTERM when the command has taken its part. */
+const LAST_LOOK_MS = 1_500;
+
 export class WorkAtRisk implements AsyncDisposable {
   readonly #session: Session;
   readonly #warnings: Warnings;
+  readonly #channels: WarningChannels;
   readonly #watchers = new Map<string, WorkWatcher>();
+  readonly #read = new Set<string>();
   readonly #ending = new AbortController();
 
-  constructor(session: Session) {
-    const { config, host, status, log } = session;
+  /** @param key of --warn-key-file. */
+  constructor(session: Session, key: Token | undefined) {
+    const { config, host, status, log, warningsSent } = session;
     this.#session = session;
+    this.#channels = new WarningChannels(session, key);
+    for (const channel of ['log', 'notice']) warningsSent.declare(channel);
     this.#warnings = new Warnings({
       status,
       log,
@@ -25,6 +37,15 @@ export class WorkAtRisk implements AsyncDisposable {
       owner: host.owner ?? undefined,
       reclaimAfterMs: config.reclaimAfterMs,
       warnBeforeMs: config.warnBeforeMs,
+      lastInputMs: lastTerminalInput(session),
+      isRead: (mountPath) => this.#read.has(mountPath),
+      onEvent: (event) => {
+        warningsSent.count('log', 'delivered');
+        this.#channels.send(event);
+      },
+      onNotice: (isWritten) => {
+        warningsSent.count('notice', isWritten ? 'delivered' : 'failed');
+      },
     });
   }
 
@@ -52,22 +73,42 @@ export class WorkAtRisk implements AsyncDisposable {
     this.#watchers.set(mountPath, watcher);
   }
 
-  /** A last look at each mount, so that the log's end says what the disk still holds. */
+  /** A last look at each mount, so that log and disk say at the end what the disk still holds. */
   async [Symbol.asyncDispose](): Promise<void> {
+    const channels = this.#channels[Symbol.asyncDispose]();
+    await Promise.all(
+      [...this.#watchers].map(([mount, watcher]) => this.#lookLast(mount, watcher)),
+    );
+    this.#warnings.writeLast();
+    this.#warnings[Symbol.dispose]();
     const { log, status } = this.#session;
-    for (const [mount, watcher] of this.#watchers) {
-      await watcher.rescan().catch((error: unknown) => {
-        log.warn({ err: toAgentError(error), mount }, 'no last look at the work at risk');
-      });
-      const atRisk = status.mount(mount)?.at_risk ?? null;
+    for (const { mount_path: mount, at_risk: atRisk } of status.mounts) {
       if (atRisk !== null) log.warn({ mount, atRisk }, 'ending with work at risk');
-      await watcher[Symbol.asyncDispose]();
     }
     this.#ending.abort(new Error('the session has ended'));
-    this.#warnings[Symbol.dispose]();
+    await channels;
+    for (const watcher of this.#watchers.values()) await watcher[Symbol.asyncDispose]();
+  }
+
+  /** What was read before counts when there is no time for another look. */
+  async #lookLast(mount: string, watcher: WorkWatcher): Promise<void> {
+    const { log } = this.#session;
+    const enough = new AbortController();
+    const late = sleep(LAST_LOOK_MS, enough.signal).then(
+      () => {
+        log.warn({ mount }, 'no time for a last look at the work at risk');
+      },
+      () => undefined,
+    );
+    const look = watcher.rescan().catch((error: unknown) => {
+      log.warn({ err: toAgentError(error), mount }, 'no last look at the work at risk');
+    });
+    await Promise.race([look, late]);
+    enough.abort();
   }
 
   #take(mountPath: string, { atRisk, head }: WorkReading): void {
+    this.#read.add(mountPath);
     this.#session.status.update(mountPath, {
       at_risk: atRisk,
       ...(head === null ? {} : { head }),

@@ -80,6 +80,7 @@ describe('readPlainCommand()', () => {
         listen: '127.0.0.1:0',
         'git-user': 'Ann <ann@example.com>',
         'status-token-file': '/token',
+        'warn-url': 'https://hooks.example.com/x',
       };
       const isTime = /timeout|after|before|for/.test(flag);
       return [`--${flag}`, samples[flag] ?? choices?.[0] ?? (isTime ? '60s' : '/some/path')];

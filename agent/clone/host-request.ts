@@ -125,7 +125,10 @@ async function get(
 }
 
 /** Direct, by absolute-form (http behind a proxy), or through a tunnel (https behind a proxy). */
-async function targetOf(url: URL, { environment, timeoutMs }: HostContext) {
+export async function targetOf(
+  url: URL,
+  { environment, timeoutMs }: Pick<HostContext, 'environment' | 'timeoutMs'>,
+) {
   const { protocol, port, pathname, search } = url;
   const hostname = url.hostname.replace(/^\[|\]$/g, '');
   const proxy = proxyFor(url, environment);

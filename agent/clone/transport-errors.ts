@@ -87,7 +87,9 @@ function rateLimited(refusal: Refusal, answer: string): TransportError {
 }
 
 /** Retry-After in seconds or as a date, then x-ratelimit-reset (epoch seconds). */
-function retryAt(refusal: Refusal): Pick<ErrorOptions, 'retryAtMs'> {
+export function retryAt(
+  refusal: Pick<Refusal, 'status' | 'headers' | 'nowMs'>,
+): Pick<ErrorOptions, 'retryAtMs'> {
   const retryAfter = header(refusal, 'retry-after');
   if (retryAfter !== null) {
     const retryAtMs = /^\d{1,9}$/.test(retryAfter)
@@ -103,7 +105,7 @@ function retryAt(refusal: Refusal): Pick<ErrorOptions, 'retryAtMs'> {
   return {};
 }
 
-function header({ headers }: Refusal, name: string): string | null {
+function header({ headers }: Pick<Refusal, 'headers'>, name: string): string | null {
   const value = headers[name];
   return (Array.isArray(value) ? value[0] : value) ?? null;
 }

@@ -10,6 +10,13 @@ export interface MetricsContext {
   readonly status: StatusTable;
   readonly version: string;
   readonly nodeVersion: string;
+  readonly warningsSent?: () => readonly WarningCount[];
+}
+
+interface WarningCount {
+  readonly channel: string;
+  readonly result: string;
+  readonly count: number;
 }
 
 /** By mount path, then by error code. */
@@ -37,6 +44,7 @@ export function registerFamilies(context: MetricsContext, errors: ErrorCounts): 
   registerErrors(registry, errors);
   registerCloneDuration(registry, context);
   registerAtRisk(registry, context);
+  registerWarnings(registry, context);
   registerProcess(registry);
   return registry;
 }
@@ -152,6 +160,20 @@ function registerAtRisk(registry: Registry, { status }: MetricsContext): void {
     registers: [registry],
     collect() {
       this.set((Date.parse(status.snapshot().reclaim_at) - Date.now()) / 1000);
+    },
+  });
+}
+
+function registerWarnings(registry: Registry, { warningsSent }: MetricsContext): void {
+  new Counter({
+    name: `${PREFIX}warnings_total`,
+    help: 'Warnings and withdrawals by channel and what came of them.',
+    labelNames: ['channel', 'result'],
+    registers: [registry],
+    collect() {
+      this.reset();
+      for (const { channel, result, count } of warningsSent?.() ?? [])
+        this.inc({ channel, result }, count);
     },
   });
 }

@@ -1,53 +1,108 @@
 /**
  * AT_RISK.md: what would be lost, how long there is, and what to do, for the AI agent that reads
- * it. Paths and refs are a repository's words, not ours: they stand as quoted data on one line.
+ * it. Every command in it can be run as it stands; every name from a repository is quoted data.
  */
 import type { AtRisk, MountStatus } from '../status.ts';
-import type { ReclaimTimes } from './reclaim-clock.ts';
+import { describeDuration, listRisks, quoteForMarkdown, quoteForShell } from './at-risk-words.ts';
 
 export interface NoticeContext {
+  /** Those that it is about; rows with nothing at risk are left out. */
   readonly mounts: readonly MountStatus[];
-  readonly times: ReclaimTimes;
+  /** Whether no push can save the work in the mount. */
+  readonly isStuck: (mount: MountStatus) => boolean;
+  readonly why: 'deadline' | 'token' | 'ending';
+  readonly lastActivityAt: Date;
+  readonly reclaimAt: Date;
+  readonly leftMs: number;
   readonly now: Date;
   readonly runDir: string;
 }
 
+const NAMED_BRANCHES = 20;
+/** The file is written anew only when its words are others: every five minutes is enough. */
+const STEP_MS = 300_000;
+
+type MountAtRisk = MountStatus & { readonly at_risk: AtRisk };
+
 /** null when nothing is at risk. */
-export function renderNotice({ mounts, times, now, runDir }: NoticeContext): string | null {
-  const atRisk = mounts.flatMap((mount) =>
-    mount.at_risk === null ? [] : [{ ...mount, at_risk: mount.at_risk }],
-  );
+export function renderNotice(context: NoticeContext): string | null {
+  const atRisk = context.mounts.filter((mount): mount is MountAtRisk => mount.at_risk !== null);
   if (atRisk.length === 0) return null;
-  const leftMs = times.reclaimAt.getTime() - now.getTime();
   return [
     '# Work in this session will be lost unless you save it now',
     '',
-    `The disk that holds these repositories may be deleted at ${times.reclaimAt.toISOString()}` +
-      ` (${leftMs > 0 ? `in ${describeDuration(leftMs)}` : 'from now on, at any moment'}),` +
-      ` because nothing has happened here since ${times.lastActivityAt.toISOString()}.`,
-    'The repositories will be cloned again from their remotes. Whatever is not on a remote by then is',
-    'gone for good: uncommitted changes, untracked files, unpushed commits, stashes.',
-    'Nothing is committed or pushed automatically. You have to do it.',
+    'This is for whoever works in this session, an AI agent as well as a person. Do it before anything',
+    'else: it takes a few commands for each repository below.',
     '',
-    ...atRisk.flatMap(describeMount),
+    ...reasons(context),
+    'The repositories will be cloned again from their remotes. Whatever is not on a remote by then is gone',
+    'for good: uncommitted changes, untracked files, unpushed commits, stashes.',
+    'Nothing is committed or pushed automatically.',
+    '',
+    ...atRisk.flatMap((mount) => describeMount(mount, context)),
+    '## How to tell that it is done',
+    '',
+    '`mount-agent status` ends with exit code 0 and says that nothing would be lost; this file then',
+    'disappears by itself. Do not delete it, and do not use `git stash`, `git reset --hard` or `git clean`:',
+    'a stash stays on this disk, and the others destroy the work.',
+    '',
+    ...moreTime(context),
+  ].join('\n');
+}
+
+function reasons({ why, leftMs, reclaimAt, lastActivityAt, now }: NoticeContext): string[] {
+  if (why === 'ending') {
+    return [
+      `**How long:** the session was told to stop at ${minute(now)}; the disk that holds these`,
+      'repositories may be deleted at any moment.',
+      '',
+    ];
+  }
+  const asOf = new Date(Math.floor(now.getTime() / STEP_MS) * STEP_MS);
+  const left =
+    leftMs > 0
+      ? `in ${describeDuration(leftMs + now.getTime() - asOf.getTime())} as of ${minute(asOf)}`
+      : 'from now on, at any moment';
+  const deadline = [
+    `**How long:** the disk that holds these repositories may be deleted at ${reclaimAt.toISOString()} (${left}),`,
+    `because nothing has happened here since ${lastActivityAt.toISOString()}.`,
+    '',
+  ];
+  if (why === 'deadline') return deadline;
+  return [
+    '**Why now:** the host no longer takes the token of a repository below, so what is in it cannot be',
+    'pushed. Until the token is replaced, the work exists on this disk only.',
+    '',
+    ...deadline,
+  ];
+}
+
+function minute(date: Date): string {
+  return date.toISOString().replace(/:\d\d\.\d+Z$/, 'Z');
+}
+
+function moreTime({ why, runDir }: NoticeContext): string[] {
+  if (why !== 'deadline') return [];
+  return [
     '## Need more time?',
     '',
     'Any change in a repository, or this command, starts the waiting period again:',
     '',
     '```sh',
-    `touch ${quoteForShell(`${runDir}/activity`)}`,
+    `touch ${quoteForShell(`${runDir}/activity`) ?? '"$MOUNT_AGENT_RUN_DIR/activity"'}`,
     '```',
     '',
-    'That only puts the loss off. This file disappears by itself as soon as everything is saved.',
+    'That only puts the loss off.',
     '',
-  ].join('\n');
+  ];
 }
 
-function describeMount(mount: MountStatus & { readonly at_risk: AtRisk }): string[] {
+function describeMount(mount: MountAtRisk, context: NoticeContext): string[] {
   const { at_risk: risk, mount_path: path } = mount;
   const shown = risk.paths.map((name) => `- ${quoteForMarkdown(name)}`);
   const more = risk.paths_total - risk.paths.length;
   if (more > 0) shown.push(`- and ${more} more`);
+  const directory = quoteForShell(path);
   return [
     `## ${quoteForMarkdown(path)}`,
     '',
@@ -57,45 +112,30 @@ function describeMount(mount: MountStatus & { readonly at_risk: AtRisk }): strin
     'Save it:',
     '',
     '```sh',
-    `cd ${quoteForShell(path)}`,
-    ...listCommands(mount),
+    ...(directory === null ? [] : [`cd ${directory}`]),
+    ...commitCommands(mount),
+    ...(context.isStuck(mount) ? rescueCommands(directory) : pushCommands(mount)),
     '```',
+    '',
+    ...(context.isStuck(mount) ? STUCK : PUSHABLE),
     '',
   ];
 }
 
-/** One line for each kind of work, in plain words. */
-export function listRisks(risk: AtRisk): string[] {
-  const lines: string[] = [];
-  const add = (count: number, one: string, many: string): void => {
-    if (count > 0) lines.push(`${count} ${count === 1 ? one : many}`);
-  };
-  add(risk.conflicted, 'file with merge conflicts', 'files with merge conflicts');
-  add(risk.staged, 'file staged but not committed', 'files staged but not committed');
-  add(risk.unstaged, 'changed file not committed', 'changed files not committed');
-  add(risk.untracked, 'untracked file', `untracked files (${risk.untracked_bytes} bytes)`);
-  add(risk.unpushed_commits, 'commit not pushed', 'commits not pushed');
-  for (const { ref, unpushed } of risk.branches) {
-    lines.push(`${quoteForMarkdown(ref)}: ${unpushed} not pushed`);
-  }
-  add(
-    risk.stashes,
-    'stash entry, which a push does not save',
-    'stash entries, which a push does not save',
-  );
-  if (risk.operation !== null) lines.push(`a ${risk.operation} is waiting to be finished`);
-  if (risk.unknown !== null) {
-    lines.push(
-      `not everything could be read: ${quoteForMarkdown(risk.unknown)}; look with git status`,
-    );
-  }
-  return lines;
-}
+const STUCK = [
+  'A push will not work: the host does not take this token for it. Do not look for another token, and do',
+  'not change the remote. The rescue file holds everything above, and `mount-agent restore` puts it',
+  'back into a fresh clone. **It is lost with this disk as well:** copy it to a place that stays, or hand',
+  'it to the user, and tell them that the token has to be replaced.',
+];
 
-function listCommands({
-  at_risk: risk,
-  head,
-}: MountStatus & { readonly at_risk: AtRisk }): string[] {
+const PUSHABLE = [
+  'If the host refuses the push (a protected branch, say), push to a new branch:',
+  '`git push -u origin HEAD:refs/heads/saved-work`. If no push works at all, run `mount-agent rescue` and',
+  'copy the file that it names to a place that stays: it is lost with this disk as well.',
+];
+
+function commitCommands({ at_risk: risk, head }: MountAtRisk): string[] {
   const commands = ['git status'];
   if (risk.operation !== null) {
     commands.push(`# finish the ${risk.operation} first (--continue), or give it up (--abort)`);
@@ -114,33 +154,20 @@ function listCommands({
       'git stash branch saved-stash   # for each entry; then commit it and push that branch as well',
     );
   }
-  commands.push(
-    'git push -u origin HEAD   # if this branch must not be pushed to, make another one',
-  );
+  return commands;
+}
+
+function pushCommands({ at_risk: risk, head }: MountAtRisk): string[] {
+  const commands = ['git push -u origin HEAD'];
+  if (risk.branches.length > NAMED_BRANCHES) return [...commands, 'git push origin --all'];
   for (const { ref } of risk.branches) {
-    const name = /^refs\/(?:heads|tags)\/(.+)$/.exec(ref)?.[1];
-    if (name === undefined || ref === head?.ref) continue;
-    commands.push(`git push origin ${quoteForShell(ref)}`);
+    const name = quoteForShell(ref);
+    if (!/^refs\/(?:heads|tags)\//.test(ref) || ref === head?.ref || name === null) continue;
+    commands.push(`git push origin ${name}`);
   }
   return commands;
 }
 
-export function describeDuration(ms: number): string {
-  const minutes = Math.max(1, Math.round(ms / 60_000));
-  if (minutes < 120) return minutes === 1 ? '1 minute' : `${minutes} minutes`;
-  return `${Math.floor(minutes / 60)} hours ${minutes % 60} minutes`;
-}
-
-/** As inline code on one line, whatever the name holds. */
-function quoteForMarkdown(text: string): string {
-  // eslint-disable-next-line no-control-regex -- these are what has to be masked
-  const line = text.replace(/[\x00-\x1f\x7f-\x9f\u2028\u2029`]/g, '\uFFFD');
-  return `\`${line}\``;
-}
-
-function quoteForShell(text: string): string {
-  if (/^[\w./@:+-]+$/.test(text)) return text;
-  // eslint-disable-next-line no-control-regex -- these are what has to be masked
-  const line = text.replace(/[\x00-\x1f\x7f-\x9f\u2028\u2029`]/g, '\uFFFD');
-  return `'${line.replaceAll("'", "'\\''")}'`;
+function rescueCommands(directory: string | null): string[] {
+  return [`mount-agent rescue${directory === null ? '' : ` ${directory}`}`];
 }

@@ -1,7 +1,7 @@
 /**
  * When the disk may go: last activity plus the platform's patience. Rest is measured on a clock
  * that nobody can set, so a jump of the wall clock moves the date that is shown and nothing else.
- * Each threshold before the end is passed once per period of rest, over restarts too.
+ * It says how long there is and which threshold was passed last; what to do then is not its business.
  */
 import type { Log } from '../log.ts';
 import { ActivityFile } from './activity-file.ts';
@@ -24,11 +24,12 @@ export interface ReclaimClockContext {
   readonly warnBeforeMs: readonly number[];
   readonly log: Log;
   readonly time?: TimeSource | undefined;
-  /** Asked when a threshold is passed: nothing at risk, nothing to warn of. */
-  readonly isWorkAtRisk: () => boolean;
-  /** The times, whenever they are other than before. */
-  readonly onTimes: (times: ReclaimTimes) => void;
-  readonly onThreshold: (thresholdMs: number, times: ReclaimTimes) => void;
+  /** When somebody last typed on the command's terminal, milliseconds since the epoch. */
+  readonly lastInputMs?: (() => number | undefined) | undefined;
+  /** A new period of rest begins. */
+  readonly onActivity: () => void;
+  /** After each look at the clocks: as times pass, and whenever they are other than before. */
+  readonly onLook: () => void;
 }
 
 /** The file is touched at most this often. */
@@ -48,9 +49,9 @@ export class ReclaimClock implements Disposable {
   #shownActivityMs: number;
   #touchedMs: number;
   #touchedAtElapsedMs = -Infinity;
-  #warnedMs = Infinity;
-  #shown = '';
+  #inputMs: number | undefined;
   #cancelAlarm: () => void = () => undefined;
+  #ended = false;
 
   constructor(context: ReclaimClockContext) {
     this.#context = context;
@@ -64,24 +65,29 @@ export class ReclaimClock implements Disposable {
     this.#activeAtElapsedMs = this.#time.elapsedMs() - (nowMs - lastMs);
     this.#shownActivityMs = lastMs;
     this.#touchedMs = lastMs;
-    this.#warnedMs = this.#file.readWarnedMs(lastMs) ?? Infinity;
+    this.#inputMs = context.lastInputMs?.();
     this.#touch(lastMs);
     this.#file.watch(() => {
       this.look();
     });
-    this.look();
+    this.#setAlarm();
   }
 
   /** Something happened now, or so long ago. */
   activity(agoMs = 0): void {
-    const atElapsedMs = this.#time.elapsedMs() - Math.max(0, agoMs);
-    if (atElapsedMs <= this.#activeAtElapsedMs) return;
-    this.#activeAtElapsedMs = atElapsedMs;
-    this.#shownActivityMs = this.#activityMs();
-    this.#warnedMs = Infinity;
-    if (atElapsedMs - this.#touchedAtElapsedMs >= TOUCH_INTERVAL_MS)
-      this.#touch(this.#shownActivityMs);
+    if (!this.#rest(this.#time.elapsedMs() - Math.max(0, agoMs))) return;
     this.look();
+  }
+
+  /** Milliseconds until the disk may go; negative once it may. */
+  get leftMs(): number {
+    return this.#context.reclaimAfterMs - (this.#time.elapsedMs() - this.#activeAtElapsedMs);
+  }
+
+  /** The threshold passed last, or null before the first. */
+  get passedMs(): number | null {
+    const { leftMs } = this;
+    return this.#thresholdsMs.find((thresholdMs) => leftMs <= thresholdMs) ?? null;
   }
 
   get times(): ReclaimTimes {
@@ -90,30 +96,44 @@ export class ReclaimClock implements Disposable {
     return {
       lastActivityAt: new Date(this.#shownActivityMs),
       reclaimAt: new Date(this.#shownActivityMs + reclaimAfterMs),
-      deadlineNear: this.#leftMs() <= first,
+      deadlineNear: this.leftMs <= first,
     };
   }
 
-  /** Reads the clocks and the file, says what is new, and sets the next alarm. */
+  /** Reads the clocks and the files, and sets the next alarm. */
   look(): void {
+    if (this.#ended) return;
     this.#readTouch();
+    this.#readInput();
     const activityMs = this.#activityMs();
     if (Math.abs(activityMs - this.#shownActivityMs) > DRIFT_MS) this.#shownActivityMs = activityMs;
-    this.#tell();
-    this.#warn();
     this.#setAlarm();
+    this.#context.onLook();
+  }
+
+  /** Writes the last activity down. @returns mtime of its file, which names this period of rest. */
+  writeDown(): number {
+    this.#touch(this.#shownActivityMs);
+    return this.#touchedMs;
   }
 
   /** Writes the last activity down for the next start. */
   [Symbol.dispose](): void {
+    this.#ended = true;
     this.#cancelAlarm();
     this.#readTouch();
     this.#touch(this.#shownActivityMs);
     this.#file[Symbol.dispose]();
   }
 
-  #leftMs(): number {
-    return this.#context.reclaimAfterMs - (this.#time.elapsedMs() - this.#activeAtElapsedMs);
+  /** @returns whether that is later than what was known. */
+  #rest(fromElapsedMs: number): boolean {
+    if (fromElapsedMs <= this.#activeAtElapsedMs) return false;
+    this.#activeAtElapsedMs = fromElapsedMs;
+    this.#shownActivityMs = this.#activityMs();
+    if (fromElapsedMs - this.#touchedAtElapsedMs >= TOUCH_INTERVAL_MS) this.writeDown();
+    this.#context.onActivity();
+    return true;
   }
 
   /** The last activity on the wall clock as it is set now. */
@@ -126,12 +146,19 @@ export class ReclaimClock implements Disposable {
     const fileMs = this.#file.readMs();
     if (fileMs === undefined || Math.abs(fileMs - this.#touchedMs) < 1) return;
     this.#touchedMs = fileMs;
-    const agoMs = Math.max(0, this.#time.wallMs() - fileMs);
-    const atElapsedMs = this.#time.elapsedMs() - agoMs;
-    if (atElapsedMs <= this.#activeAtElapsedMs) return;
-    this.#activeAtElapsedMs = atElapsedMs;
-    this.#shownActivityMs = this.#activityMs();
-    this.#warnedMs = Infinity;
+    this.#touchedAtElapsedMs = this.#time.elapsedMs();
+    this.#restFromWall(fileMs);
+  }
+
+  #readInput(): void {
+    const inputMs = this.#context.lastInputMs?.();
+    if (inputMs === undefined || inputMs === this.#inputMs) return;
+    this.#inputMs = inputMs;
+    this.#restFromWall(inputMs);
+  }
+
+  #restFromWall(wallMs: number): void {
+    this.#rest(this.#time.elapsedMs() - Math.max(0, this.#time.wallMs() - wallMs));
   }
 
   #touch(atMs: number): void {
@@ -148,41 +175,9 @@ export class ReclaimClock implements Disposable {
     }
   }
 
-  #tell(): void {
-    const { times } = this;
-    const shown = JSON.stringify(times);
-    if (shown === this.#shown) return;
-    this.#shown = shown;
-    this.#context.onTimes(times);
-  }
-
-  #warn(): void {
-    const leftMs = this.#leftMs();
-    const passedMs = this.#thresholdsMs.find((thresholdMs) => leftMs <= thresholdMs);
-    if (passedMs === undefined || leftMs <= 0 || passedMs >= this.#warnedMs) return;
-    if (!this.#context.isWorkAtRisk()) return;
-    this.#warnedMs = passedMs;
-    this.#remember(passedMs);
-    this.#context.onThreshold(passedMs, this.times);
-  }
-
-  /** The file of the warning carries the time of the file of the activity, as the disk keeps it. */
-  #remember(thresholdMs: number): void {
-    this.#touch(this.#shownActivityMs);
-    try {
-      this.#file.writeWarned(thresholdMs, this.#touchedMs);
-    } catch (error) {
-      if (!isSystemError(error)) throw error;
-      this.#context.log.warn(
-        { reason: error.message },
-        'the warning cannot be written to the run directory',
-      );
-    }
-  }
-
   #setAlarm(): void {
     this.#cancelAlarm();
-    const leftMs = this.#leftMs();
+    const { leftMs } = this;
     const next = this.#thresholdsMs.findLast((thresholdMs) => thresholdMs < leftMs) ?? 0;
     const waitMs = Math.min(LOOK_INTERVAL_MS, Math.max(leftMs - next, 0) + 1);
     this.#cancelAlarm = this.#time.wakeAfter(leftMs <= 0 ? LOOK_INTERVAL_MS : waitMs, () => {

@@ -1,17 +1,22 @@
 /**
- * Says in time that work would be lost: the times and the health in the status table, a log line at
- * each threshold, AT_RISK.md while work is at risk near its deadline. Withdrawn when it is safe.
+ * Says in time that work would be lost: the times and the health in the status table, AT_RISK.md
+ * while there is reason for alarm, and an event for log and channels at each threshold, when a token
+ * is refused, and when a warning no longer holds. Each once, over restarts too.
  */
-import { isSystemError } from '../repository/doubt.ts';
+import type { Owner } from '../host.ts';
 import type { Log } from '../log.ts';
+import { isSystemError } from '../repository/doubt.ts';
+import { isTokenRefused } from '../status.ts';
 import type { MountStatus, StatusTable } from '../status.ts';
-import type { Owner } from './activity-file.ts';
-import { describeDuration, listRisks, renderNotice } from './at-risk-notice.ts';
+import { renderNotice } from './at-risk-notice.ts';
+import type { NoticeContext } from './at-risk-notice.ts';
 import { NoticeFile } from './notice-file.ts';
 import { ReclaimClock } from './reclaim-clock.ts';
-import type { ReclaimTimes } from './reclaim-clock.ts';
 import { SYSTEM_TIME } from './time-source.ts';
 import type { TimeSource } from './time-source.ts';
+import { warningEvent } from './warning-event.ts';
+import type { Occasion, WarningEvent } from './warning-event.ts';
+import { WarningMemory } from './warning-memory.ts';
 
 export interface WarningsContext {
   readonly status: StatusTable;
@@ -21,6 +26,12 @@ export interface WarningsContext {
   readonly warnBeforeMs: readonly number[];
   readonly log: Log;
   readonly time?: TimeSource;
+  readonly lastInputMs?: (() => number | undefined) | undefined;
+  /** False until the mount was read for the first time: nothing is known to be safe before. */
+  readonly isRead: (mountPath: string) => boolean;
+  /** Hands an event to whoever else wants it; must neither throw nor wait. */
+  readonly onEvent: (event: WarningEvent) => void;
+  readonly onNotice?: (isWritten: boolean) => void;
 }
 
 /** Runs until it is disposed of; activity() comes from mounts and from the control socket. */
@@ -29,29 +40,33 @@ export class Warnings implements Disposable {
   readonly #time: TimeSource;
   readonly #notice: NoticeFile;
   readonly #clock: ReclaimClock;
+  readonly #memory: WarningMemory;
   readonly #unsubscribe: () => void;
-  #lastRisks = '';
+  #lastRows = '';
+  #shownTimes = '';
   #lookScheduled = false;
+  readonly #failing = new Set<string>();
 
   constructor(context: WarningsContext) {
+    const { runDir, owner } = context;
     this.#context = context;
     this.#time = context.time ?? SYSTEM_TIME;
-    this.#notice = new NoticeFile(context.runDir, context.owner);
+    this.#notice = new NoticeFile(runDir, owner);
+    this.#memory = new WarningMemory(runDir, owner);
     this.#clock = new ReclaimClock({
       ...context,
-      isWorkAtRisk: () => this.#mountsAtRisk().length > 0,
-      onTimes: (times) => {
-        const { lastActivityAt, reclaimAt, deadlineNear } = times;
-        this.#context.status.setReclaim(lastActivityAt, reclaimAt, deadlineNear);
-        this.#showNotice(times);
+      onActivity: () => {
+        this.#memory.thresholdMs = Infinity;
       },
-      onThreshold: (thresholdMs, times) => {
-        this.#warn(thresholdMs, times);
+      onLook: () => {
+        this.#look();
       },
     });
+    this.#memory.load(this.#clock.writeDown());
     this.#unsubscribe = context.status.subscribe(() => {
       this.#onStatus();
     });
+    this.#look();
   }
 
   /** Something happened in the session now. */
@@ -59,57 +74,175 @@ export class Warnings implements Disposable {
     this.#clock.activity();
   }
 
+  /** The session ends: what is still at risk is written down, however far the deadline is. */
+  writeLast(): void {
+    this.#show({ mounts: this.#context.status.mounts, why: 'ending' });
+  }
+
   [Symbol.dispose](): void {
     this.#unsubscribe();
     this.#clock[Symbol.dispose]();
   }
 
-  #mountsAtRisk(): MountStatus[] {
-    return this.#context.status.mounts.filter((mount) => mount.at_risk !== null);
-  }
-
-  /** The table changes often while clones run; only work at risk matters here. */
+  /** The table changes often while clones run; only work at risk and tokens matter here. */
   #onStatus(): void {
-    const risks = JSON.stringify(
-      this.#context.status.mounts.map(({ at_risk: risk }) =>
+    const rows = JSON.stringify(
+      this.#context.status.mounts.map(({ at_risk: risk, credential, can_push }) => [
+        ...[credential, can_push],
         risk === null ? null : { ...risk, checked_at: null },
-      ),
+      ]),
     );
-    if (risks === this.#lastRisks || this.#lookScheduled) return;
-    this.#lastRisks = risks;
+    if (rows === this.#lastRows) return;
+    this.#lastRows = rows;
+    if (this.#lookScheduled) return;
     this.#lookScheduled = true;
     // Not from within the table's own notification: looking may change the table.
     queueMicrotask(() => {
       this.#lookScheduled = false;
       this.#clock.look();
-      this.#showNotice(this.#clock.times);
     });
   }
 
-  #warn(thresholdMs: number, times: ReclaimTimes): void {
-    const leftMs = times.reclaimAt.getTime() - this.#time.wallMs();
-    const mounts = this.#mountsAtRisk().map(({ mount_path, at_risk }) => ({ mount_path, at_risk }));
-    const words = mounts.map(({ mount_path, at_risk }) =>
-      at_risk === null ? mount_path : `${mount_path}: ${listRisks(at_risk).join(', ')}`,
+  #look(): void {
+    this.#showTimes();
+    this.#forgetAccepted();
+    const { mounts } = this.#context.status;
+    const { deadlineNear } = this.#clock.times;
+    const alarming = mounts.filter(
+      (mount) => mount.at_risk !== null && (deadlineNear || this.#isRefused(mount)),
     );
-    this.#context.log.warn(
-      { reclaim_at: times.reclaimAt, warn_before_ms: thresholdMs, at_risk: mounts },
-      `work will be lost in ${describeDuration(leftMs)} unless it is saved: ${words.join('; ')}`,
-    );
-    this.#showNotice(times);
-  }
-
-  #showNotice(times: ReclaimTimes): void {
-    const { status, runDir, log } = this.#context;
-    const now = new Date(this.#time.wallMs());
-    const content = times.deadlineNear
-      ? renderNotice({ mounts: status.mounts, times, now, runDir })
-      : null;
-    try {
-      this.#notice.show(content);
-    } catch (error) {
-      if (!isSystemError(error)) throw error;
-      log.error({ reason: error.message }, 'AT_RISK.md cannot be written to the run directory');
+    if (alarming.length > 0) {
+      this.#show({ mounts: alarming, why: deadlineNear ? 'deadline' : 'token' });
+      this.#warn(alarming);
+    } else if (this.#isKnownToBeSafe()) {
+      this.#show({ mounts: [], why: 'deadline' });
+      this.#withdraw();
     }
   }
+
+  #showTimes(): void {
+    const { lastActivityAt, reclaimAt, deadlineNear } = this.#clock.times;
+    const shown = JSON.stringify([lastActivityAt, reclaimAt, deadlineNear]);
+    if (shown === this.#shownTimes) return;
+    this.#shownTimes = shown;
+    this.#context.status.setReclaim(lastActivityAt, reclaimAt, deadlineNear);
+  }
+
+  /** After a rotation the new token is unknown until the host was asked: no reason to be calm yet. */
+  #isRefused(mount: MountStatus): boolean {
+    const wasRefused = this.#memory.refused.has(mount.mount_path);
+    return isTokenRefused(mount) || (wasRefused && mount.credential === 'unknown');
+  }
+
+  #forgetAccepted(): void {
+    const { status, isRead } = this.#context;
+    const kept = [...this.#memory.refused].filter((path) => {
+      const mount = status.mount(path);
+      if (mount === undefined) return !status.manifestRead;
+      return mount.credential !== 'ok' && (mount.at_risk !== null || !isRead(path));
+    });
+    if (kept.length === this.#memory.refused.size) return;
+    this.#memory.refused = new Set(kept);
+    this.#remember();
+  }
+
+  #isKnownToBeSafe(): boolean {
+    const { status, isRead } = this.#context;
+    const paths = this.#memory.open?.mountPaths ?? [];
+    if (paths.length > 0 && !status.manifestRead) return false;
+    return paths.every((path) => status.mount(path) === undefined || isRead(path));
+  }
+
+  #warn(alarming: readonly MountStatus[]): void {
+    const memory = this.#memory;
+    const { passedMs } = this.#clock;
+    const isDeadline = passedMs !== null && passedMs < memory.thresholdMs;
+    const refused = alarming.filter((mount) => this.#isRefused(mount)).map(pathOf);
+    const isNew = refused.some((path) => !memory.refused.has(path));
+    if (!isDeadline && !isNew) return;
+    const reason = isDeadline ? 'deadline' : 'token_refused';
+    if (isDeadline) memory.thresholdMs = passedMs;
+    memory.refused = new Set([...memory.refused, ...refused]);
+    memory.open = { reason, mountPaths: alarming.map(pathOf) };
+    // Before it is said: a daemon that ends in between says it never rather than twice.
+    this.#remember();
+    this.#say({ event: 'warning', reason, thresholdMs: isDeadline ? passedMs : null }, alarming);
+  }
+
+  #withdraw(): void {
+    const { open } = this.#memory;
+    if (open === null) return;
+    const { status } = this.#context;
+    const mounts = open.mountPaths.flatMap((path) => status.mount(path) ?? []);
+    const isSaved = mounts.every((mount) => mount.at_risk === null);
+    const otherwise = open.reason === 'deadline' ? 'activity' : 'token_accepted';
+    this.#memory.open = null;
+    // Whoever was told that all is well is told again when it is not.
+    this.#memory.thresholdMs = Infinity;
+    this.#remember();
+    this.#say({ event: 'withdrawn', reason: isSaved ? 'saved' : otherwise }, mounts);
+  }
+
+  #say(occasion: Occasion, mounts: readonly MountStatus[]): void {
+    const { status, log, onEvent } = this.#context;
+    const event = warningEvent(occasion, {
+      snapshot: status.snapshot(),
+      mounts,
+      now: new Date(this.#time.wallMs()),
+      leftMs: this.#clock.leftMs,
+      notice: this.#notice.path,
+    });
+    const { message, id, reason, reclaim_at, threshold_seconds } = event;
+    if (event.event === 'warning') {
+      const facts = mounts.map(({ mount_path, credential, at_risk }) => ({
+        ...{ mount_path, credential, at_risk },
+      }));
+      log.warn({ id, reason, reclaim_at, threshold_seconds, at_risk: facts }, message);
+    } else {
+      log.info({ id, reason, reclaim_at }, `warning withdrawn: ${message}`);
+    }
+    onEvent(event);
+  }
+
+  #remember(): void {
+    const activityMs = this.#clock.writeDown();
+    this.#try('what was warned of cannot be written to the run directory', () => {
+      this.#memory.save(activityMs);
+    });
+  }
+
+  #show({ mounts, why }: Pick<NoticeContext, 'mounts' | 'why'>): void {
+    const { lastActivityAt, reclaimAt } = this.#clock.times;
+    const content = renderNotice({
+      ...{ mounts, why, lastActivityAt, reclaimAt },
+      isStuck: (mount) => this.#isRefused(mount) || mount.can_push === false,
+      leftMs: this.#clock.leftMs,
+      now: new Date(this.#time.wallMs()),
+      runDir: this.#context.runDir,
+    });
+    const { onNotice } = this.#context;
+    const isWritten = this.#try('AT_RISK.md cannot be written to the run directory', () => {
+      if (this.#notice.show(content)) onNotice?.(true);
+    });
+    if (!isWritten) onNotice?.(false);
+  }
+
+  /** The owner of the run directory may do anything to it; the warnings go on. */
+  #try(failure: string, write: () => void): boolean {
+    try {
+      write();
+      this.#failing.delete(failure);
+      return true;
+    } catch (error) {
+      if (!isSystemError(error)) throw error;
+      // Once per series of failures: a full disk must not fill the log as well.
+      if (!this.#failing.has(failure)) this.#context.log.error({ reason: error.message }, failure);
+      this.#failing.add(failure);
+      return false;
+    }
+  }
+}
+
+function pathOf({ mount_path: path }: MountStatus): string {
+  return path;
 }

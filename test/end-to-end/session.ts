@@ -35,6 +35,10 @@ export class TestSession implements AsyncDisposable {
   readonly directory: string;
   readonly runDir: string;
   readonly manifestPath: string;
+  /** Beside what every program gets. */
+  moreEnvironment: Readonly<Record<string, string>> = {};
+  /** What each program is started with: a program and its arguments that start another one. */
+  wrapper: readonly string[] = [];
   readonly #programs: RunningProgram[] = [];
   readonly #texts: Record<string, string> = {};
 
@@ -83,6 +87,7 @@ export class TestSession implements AsyncDisposable {
       GIT_CONFIG_NOSYSTEM: '',
       ...this.two.host.environment,
       HOME: join(this.directory, 'home'),
+      ...this.moreEnvironment,
     };
   }
 
@@ -98,6 +103,7 @@ export class TestSession implements AsyncDisposable {
       [command, ...common, ...args],
       this.environment,
       this.directory,
+      this.wrapper,
     );
     this.#programs.push(program);
     return program;
@@ -174,9 +180,15 @@ export class RunningProgram {
   stdout = '';
   stderr = '';
 
-  constructor(args: readonly string[], env: Record<string, string>, cwd: string) {
+  constructor(
+    args: readonly string[],
+    env: Record<string, string>,
+    cwd: string,
+    wrapper: readonly string[] = [],
+  ) {
     this.args = args;
-    this.#child = spawn(process.execPath, [PROGRAM, ...args], {
+    const [program = '', ...words] = [...wrapper, process.execPath, PROGRAM, ...args];
+    this.#child = spawn(program, words, {
       env,
       cwd,
       stdio: ['ignore', 'pipe', 'pipe'],

@@ -8,7 +8,8 @@ import { bundledProgram } from '../setup/bundled-program.ts';
 import { AT_RISK, tableOfTwo } from './fixtures.ts';
 
 function metricsOf(status: StatusTable) {
-  return createMetrics({ status, version: '1.2.3', nodeVersion: 'v20.0.0' });
+  const warningsSent = () => [{ channel: 'url', result: 'failed', count: 2 }];
+  return createMetrics({ status, version: '1.2.3', nodeVersion: 'v20.0.0', warningsSent });
 }
 
 async function scrape(metrics: ReturnType<typeof metricsOf>): Promise<Map<string, number>> {
@@ -38,6 +39,7 @@ it('values are those of the table at the time of the scrape', async () => {
   const status = tableOfTwo();
   using metrics = metricsOf(status);
   const before = await scrape(metrics);
+  expect(before.get('mount_agent_warnings_total{channel="url",result="failed"}')).toBe(2);
   expect(before.get('mount_agent_build_info{version="1.2.3",node_version="v20.0.0"}')).toBe(1);
   expect(before.get('mount_agent_mounts{phase="pending"}')).toBe(2);
   expect(before.get('mount_agent_mounts{phase="ready"}')).toBe(0);

@@ -2,7 +2,7 @@
 import type { TimeSource } from '../../agent/work/time-source.ts';
 
 interface Alarm {
-  readonly atMs: number;
+  atMs: number;
   readonly wake: () => void;
 }
 
@@ -31,6 +31,12 @@ export class FakeTime implements TimeSource {
 
   setWall(wallMs: number): void {
     this.#wallMs = wallMs;
+  }
+
+  /** Both clocks go on, and no alarm goes off: timers stand still while a machine is suspended. */
+  suspend(ms: number): void {
+    for (const alarm of this.#alarms) alarm.atMs += ms;
+    this.#pass(ms);
   }
 
   advance(ms: number): void {

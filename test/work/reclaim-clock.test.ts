@@ -3,7 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { Redactor, createLog } from '../../agent/log.ts';
-import { ReclaimClock } from '../../agent/work/reclaim-clock.ts';
+import { StatusTable } from '../../agent/status.ts';
+import { Warnings } from '../../agent/work/warnings.ts';
+import { AT_RISK, resourceAt } from '../health/fixtures.ts';
 import { FakeTime } from './fake-time.ts';
 
 const MINUTE = 60_000;
@@ -12,43 +14,60 @@ const START = Date.UTC(2026, 0, 1);
 
 let runDir = '';
 let time: FakeTime;
+let status: StatusTable;
 let warned: number[] = [];
-let atRisk = true;
-const clocks: ReclaimClock[] = [];
+let inputMs: number | undefined;
+const open: Warnings[] = [];
 
 beforeEach(() => {
   runDir = mkdtempSync(join(tmpdir(), 'reclaim-'));
   time = new FakeTime(START);
   warned = [];
-  atRisk = true;
+  inputMs = undefined;
+  status = new StatusTable({ version: '0', startedAt: new Date(START), reclaimAfterMs: 24 * HOUR });
+  status.begin(null, [resourceAt('/app/web')]);
+  setAtRisk(true);
 });
 afterEach(() => {
-  for (const clock of clocks.splice(0)) clock[Symbol.dispose]();
+  for (const warnings of open.splice(0)) warnings[Symbol.dispose]();
   rmSync(runDir, { recursive: true });
 });
 
-function start(): ReclaimClock {
-  const clock = new ReclaimClock({
+function setAtRisk(atRisk: boolean): void {
+  status.update('/app/web', { at_risk: atRisk ? AT_RISK : null });
+}
+
+function start(options: { reclaimAfterMs?: number; warnBeforeMs?: number[] } = {}): Warnings {
+  const warnings = new Warnings({
+    status,
     runDir,
     reclaimAfterMs: 24 * HOUR,
     warnBeforeMs: [4 * HOUR, HOUR, 15 * MINUTE],
     log: createLog({ level: 'silent', destination: process.stderr }, new Redactor()),
     time,
-    isWorkAtRisk: () => atRisk,
-    onTimes: () => undefined,
-    onThreshold: (thresholdMs) => warned.push(thresholdMs),
+    lastInputMs: () => inputMs,
+    isRead: () => true,
+    onEvent: ({ event, threshold_seconds: seconds }) => {
+      if (event === 'warning') warned.push((seconds ?? 0) * 1000);
+    },
+    ...options,
   });
-  clocks.push(clock);
-  return clock;
+  open.push(warnings);
+  return warnings;
 }
 
-function stop(clock: ReclaimClock): void {
-  clock[Symbol.dispose]();
-  clocks.splice(clocks.indexOf(clock), 1);
+function stop(warnings: Warnings): void {
+  warnings[Symbol.dispose]();
+  open.splice(open.indexOf(warnings), 1);
 }
 
-function hoursLeft(clock: ReclaimClock): number {
-  return (clock.times.reclaimAt.getTime() - time.wallMs()) / HOUR;
+/** The table's listeners answer after the change that they were told of. */
+async function settled(): Promise<void> {
+  await new Promise((resolve) => setImmediate(resolve));
+}
+
+function hoursLeft(): number {
+  return (Date.parse(status.snapshot().reclaim_at) - time.wallMs()) / HOUR;
 }
 
 describe('thresholds', () => {
@@ -65,40 +84,40 @@ describe('thresholds', () => {
   test('activity starts the wait again, and the warnings with it', () => {
     const clock = start();
     time.advance(21 * HOUR);
-    expect(clock.times.deadlineNear).toBe(true);
+    expect(status.deadlineNear).toBe(true);
     clock.activity();
-    expect(clock.times.deadlineNear).toBe(false);
-    expect(hoursLeft(clock)).toBeCloseTo(24, 3);
+    expect(status.deadlineNear).toBe(false);
+    expect(hoursLeft()).toBeCloseTo(24, 3);
     time.advance(23 * HOUR);
     expect(warned).toEqual([4 * HOUR, 4 * HOUR, HOUR]);
   });
 
-  test('nothing at risk, no warning; work found later is warned of at once, with the nearest', () => {
-    const clock = start();
-    atRisk = false;
+  test('nothing at risk, no warning; work found later is warned of at once, with the nearest', async () => {
+    setAtRisk(false);
+    start();
     time.advance(23.5 * HOUR);
     expect(warned).toEqual([]);
-    atRisk = true;
-    clock.look();
-    clock.look();
+    setAtRisk(true);
+    await settled();
+    setAtRisk(true);
+    await settled();
     expect(warned).toEqual([HOUR]);
   });
 
   test('a threshold that is not shorter than the whole wait is none', () => {
-    const clock = new ReclaimClock({
-      runDir,
-      reclaimAfterMs: HOUR,
-      warnBeforeMs: [4 * HOUR, HOUR],
-      log: createLog({ level: 'silent', destination: process.stderr }, new Redactor()),
-      time,
-      isWorkAtRisk: () => true,
-      onTimes: () => undefined,
-      onThreshold: (thresholdMs) => warned.push(thresholdMs),
-    });
-    clocks.push(clock);
-    expect(clock.times.deadlineNear).toBe(false);
+    start({ reclaimAfterMs: HOUR, warnBeforeMs: [4 * HOUR, HOUR] });
+    expect(status.deadlineNear).toBe(false);
     time.advance(HOUR - MINUTE);
     expect(warned).toEqual([]);
+  });
+
+  test('a deadline that went by unseen (a suspended machine) is warned of when it is seen', () => {
+    start();
+    time.suspend(30 * HOUR);
+    time.advance(MINUTE);
+    expect(warned).toEqual([15 * MINUTE]);
+    time.advance(HOUR);
+    expect(warned).toEqual([15 * MINUTE]);
   });
 });
 
@@ -106,12 +125,12 @@ describe('the wall clock', () => {
   test.each([24, -24, 24 * 365])(
     'set by %d hours moves the date and neither wait nor warnings',
     (hours) => {
-      const clock = start();
+      start();
       time.advance(21 * HOUR);
       expect(warned).toEqual([4 * HOUR]);
       time.setWall(time.wallMs() + hours * HOUR);
       time.advance(2 * MINUTE);
-      expect(hoursLeft(clock)).toBeCloseTo(3 - 2 / 60, 3);
+      expect(hoursLeft()).toBeCloseTo(3 - 2 / 60, 3);
       expect(warned).toEqual([4 * HOUR]);
       time.advance(2 * HOUR);
       expect(warned).toEqual([4 * HOUR, HOUR]);
@@ -119,11 +138,11 @@ describe('the wall clock', () => {
   );
 
   test('stays still on show while nothing happens', () => {
-    const clock = start();
-    const shown = clock.times.reclaimAt.toISOString();
+    start();
+    const shown = status.snapshot().reclaim_at;
     time.setWall(time.wallMs() + 300);
     time.advance(HOUR);
-    expect(clock.times.reclaimAt.toISOString()).toBe(shown);
+    expect(status.snapshot().reclaim_at).toBe(shown);
   });
 });
 
@@ -137,7 +156,7 @@ describe('a daemon that starts again', () => {
     stop(first);
     time.advance(30 * MINUTE);
     const second = start();
-    expect(hoursLeft(second)).toBeCloseTo(2.5, 3);
+    expect(hoursLeft()).toBeCloseTo(2.5, 3);
     expect(warned).toEqual([4 * HOUR]);
     time.advance(2 * HOUR);
     expect(warned).toEqual([4 * HOUR, HOUR]);
@@ -151,29 +170,30 @@ describe('a daemon that starts again', () => {
   test('takes a last activity in the future for now', () => {
     start();
     utimesSync(join(runDir, 'activity'), START / 1000 + 9e6, START / 1000 + 9e6);
-    for (const clock of clocks.splice(0)) clock[Symbol.dispose]();
+    for (const warnings of open.splice(0)) warnings[Symbol.dispose]();
     utimesSync(join(runDir, 'activity'), START / 1000 + 9e6, START / 1000 + 9e6);
-    expect(hoursLeft(start())).toBeCloseTo(24, 3);
+    start();
+    expect(hoursLeft()).toBeCloseTo(24, 3);
   });
 });
 
 describe('the activity file', () => {
   test('touched by somebody counts as activity', () => {
-    const clock = start();
+    start();
     time.advance(21 * HOUR);
     const now = time.wallMs() / 1000;
     utimesSync(join(runDir, 'activity'), now, now);
-    clock.look();
-    expect(hoursLeft(clock)).toBeCloseTo(24, 3);
-    expect(clock.times.deadlineNear).toBe(false);
+    time.advance(MINUTE);
+    expect(hoursLeft()).toBeCloseTo(24 - 1 / 60, 3);
+    expect(status.deadlineNear).toBe(false);
   });
 
   test('removed by somebody does no harm', () => {
     const clock = start();
     time.advance(HOUR);
     rmSync(join(runDir, 'activity'));
-    clock.look();
-    expect(hoursLeft(clock)).toBeCloseTo(23, 3);
+    time.advance(MINUTE);
+    expect(hoursLeft()).toBeCloseTo(23 - 1 / 60, 3);
     clock.activity();
     expect(statSync(join(runDir, 'activity')).mtimeMs).toBeCloseTo(time.wallMs(), -1);
   });
@@ -191,4 +211,17 @@ describe('the activity file', () => {
     expect(statSync(join(runDir, 'activity')).mtimeMs).toBeCloseTo(time.wallMs(), -1);
     expect(readFileSync(join(runDir, 'activity'), 'utf8')).toBe('');
   });
+});
+
+test('typing on the terminal of the command counts as activity, at the time of the typing', () => {
+  inputMs = START - 5 * HOUR;
+  start();
+  time.advance(21 * HOUR);
+  expect(hoursLeft()).toBeCloseTo(3, 3);
+  inputMs = time.wallMs() - HOUR;
+  time.advance(MINUTE);
+  expect(hoursLeft()).toBeCloseTo(23 - 1 / 60, 3);
+  inputMs = undefined;
+  time.advance(MINUTE);
+  expect(hoursLeft()).toBeCloseTo(23 - 2 / 60, 3);
 });
