@@ -43,11 +43,30 @@ export interface AtRisk {
   readonly paths: readonly string[];
   readonly paths_total: number;
   readonly branches: readonly { readonly ref: string; readonly unpushed: number }[];
+  /** Submodules, nested repositories and linked worktrees that hold work themselves; at most 50. */
+  readonly repositories: readonly RepositoryAtRisk[];
   /** Why the ledger cannot be sure, when it cannot; then work is counted as at risk. */
   readonly unknown: string | null;
   /** ISO 8601: when the work was first seen at risk, and when that was last checked. */
   readonly since: string;
   readonly checked_at: string;
+}
+
+/** The same counts of a repository that would be lost together with the mount. */
+export interface RepositoryAtRisk {
+  /** Relative to the mount path; absolute for a linked worktree elsewhere. */
+  readonly path: string;
+  readonly kind: 'submodule' | 'nested' | 'worktree';
+  readonly staged: number;
+  readonly unstaged: number;
+  readonly untracked: number;
+  readonly conflicted: number;
+  readonly untracked_bytes: number;
+  /** 0 in a linked worktree, whose commits and stashes are the mount's own. */
+  readonly unpushed_commits: number;
+  readonly stashes: number;
+  readonly operation: string | null;
+  readonly unknown: string | null;
 }
 
 export interface ErrorReport {

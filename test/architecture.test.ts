@@ -7,7 +7,6 @@ const LINE_LIMIT = 250;
 const LONGER: Readonly<Record<string, string>> = {
   'agent/checkout/index-reader.ts': 'one file format, whose versions and extensions share a cursor',
   'agent/errors.ts': 'one table of every code, read from top to bottom',
-  'agent/work/ledger.ts': 'one reading, whose parts share the doubt that makes it "unknown"',
 };
 const PROCESS_OWNERS = ['agent/main.ts', 'agent/job-worker.ts'];
 

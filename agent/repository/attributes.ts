@@ -22,6 +22,7 @@ interface AttributeFile {
   readonly baseLength: number;
   /** The last line first: it decides. */
   readonly lines: readonly AttributeLine[];
+  readonly text: string;
 }
 
 const BYTE_ORDER_MARK = /^\xef\xbb\xbf/;
@@ -41,6 +42,11 @@ export class AttributeReader {
       (home === undefined ? undefined : `${home}/.config/git/attributes`);
     this.#weakest = own === undefined ? undefined : this.#readFile(own, 0);
     this.#strongest = this.#readFile(`${commondir}/info/attributes`, 0);
+  }
+
+  /** What the files for the whole worktree say: equal texts, equal attributes. */
+  get sharedText(): string {
+    return `${this.#strongest.text}\0${this.#weakest?.text ?? ''}`;
   }
 
   of(path: BytePath): Attributes {
@@ -95,6 +101,6 @@ export class AttributeReader {
       if (kind === 'pattern') lines.push({ pattern: compilePattern(subject), assignments });
       else if (baseLength === 0) this.#macros.set(subject, assignments);
     }
-    return { baseLength, lines: lines.reverse() };
+    return { baseLength, lines: lines.reverse(), text };
   }
 }

@@ -9,6 +9,7 @@ import { AttributeReader } from './attributes.ts';
 import { fsPath } from './byte-path.ts';
 import type { BytePath } from './byte-path.ts';
 import { conversionOf, toStored } from './conversion.ts';
+import type { Conversion } from './conversion.ts';
 import { readObject } from './objects.ts';
 import type { ObjectSource } from './objects.ts';
 import type { Pace } from './pace.ts';
@@ -40,11 +41,15 @@ export class FileContent {
 
   async isBlob(path: BytePath, stats: Stats, oid: string): Promise<boolean> {
     const { size, ino, mtimeMs, ctimeMs } = stats;
-    const signature = `${oid} ${size} ${ino} ${mtimeMs} ${ctimeMs}`;
+    const conversion = stats.isSymbolicLink() ? null : this.#conversionOf(path);
+    const how = conversion === null ? '' : JSON.stringify(conversion);
+    const signature = `${oid} ${size} ${ino} ${mtimeMs} ${ctimeMs} ${how}`;
     const known = this.#known.get(path);
     if (known?.signature === signature) return known.same;
     const startedAt = Date.now();
-    const same = stats.isSymbolicLink() ? this.#linkIs(path, oid) : await this.#fileIs(path, oid);
+    const same = stats.isSymbolicLink()
+      ? this.#linkIs(path, oid)
+      : await this.#fileIs(path, oid, conversion);
     if (Math.max(mtimeMs, ctimeMs) < startedAt - RACY_MS) this.#remember(path, signature, same);
     return same;
   }
@@ -59,10 +64,13 @@ export class FileContent {
     return blobOid(target) === oid;
   }
 
-  async #fileIs(path: BytePath, oid: string): Promise<boolean> {
-    const place = `${this.#repository.worktree}/${path}`;
+  #conversionOf(path: BytePath): Conversion | null {
     this.#attributes ??= new AttributeReader(this.#repository);
-    const conversion = conversionOf(this.#attributes.of(path), this.#repository.config);
+    return conversionOf(this.#attributes.of(path), this.#repository.config);
+  }
+
+  async #fileIs(path: BytePath, oid: string, conversion: Conversion | null): Promise<boolean> {
+    const place = `${this.#repository.worktree}/${path}`;
     if (conversion === null) return (await this.#hashFile(place)) === oid;
     const content = readRegularFile(place, { noFollow: true });
     if (content === undefined) return false;

@@ -38,6 +38,11 @@ export class GitConfig {
     return value === undefined || value === '' ? undefined : this.#expand(value);
   }
 
+  /** Equal for two readings that say the same. */
+  get fingerprint(): string {
+    return JSON.stringify([...this.#values]);
+  }
+
   /** Reads a file on top of what is there; a missing one is empty. */
   read(file: BytePath, depth = 0): void {
     const text = readBytesAsText(file);

@@ -6,12 +6,13 @@ import { readdirSync } from 'node:fs';
 import { errnoOf } from '../errors.ts';
 import { fsPath } from './byte-path.ts';
 import type { BytePath } from './byte-path.ts';
+import { isDirectory } from './repository.ts';
 
 /** Below these everything counts; of the rest of the Git directory, its own entries. */
 const DEEP = ['refs', 'logs/refs', 'worktrees', 'rebase-merge', 'rebase-apply', 'sequencer'];
 
 export function listGitDirectories(gitdir: BytePath): BytePath[] {
-  const found: BytePath[] = [gitdir, `${gitdir}/info`, `${gitdir}/logs`];
+  const found = [gitdir, `${gitdir}/info`, `${gitdir}/logs`].filter(isDirectory);
   for (const name of DEEP) collect(`${gitdir}/${name}`, found);
   return found;
 }

@@ -15,6 +15,8 @@ export interface IgnoreRules {
   /** Length of the directory's path with its slash: patterns see the path after it. */
   readonly baseLength: number;
   readonly above: IgnoreRules | undefined;
+  /** The file's text: the same text makes the same patterns. */
+  readonly text: string;
 }
 
 /** Rules for the whole worktree, weakest last. */
@@ -45,7 +47,20 @@ function readRules(
 ): IgnoreRules | undefined {
   const text = readBytesAsText(file, options);
   const patterns = text === undefined ? [] : parseIgnoreFile(text).reverse();
-  return patterns.length === 0 ? above : { patterns, baseLength, above };
+  if (text === undefined || patterns.length === 0) return above;
+  return { patterns, baseLength, above, text };
+}
+
+export function sameRules(a: IgnoreRules | undefined, b: IgnoreRules | undefined): boolean {
+  let one = a;
+  let other = b;
+  while (one !== undefined && other !== undefined) {
+    if (one === other) return true;
+    if (one.text !== other.text || one.baseLength !== other.baseLength) return false;
+    one = one.above;
+    other = other.above;
+  }
+  return one === other;
 }
 
 export function isIgnored(

@@ -4,20 +4,30 @@
  * same oid (its cache-tree) are passed over unread.
  */
 import { MODE } from '../checkout/index-entry.ts';
-import type { IndexEntry } from '../checkout/index-entry.ts';
 import { canonicalMode, parseTree } from '../checkout/tree.ts';
 import type { BytePath } from './byte-path.ts';
 import { Doubt } from './doubt.ts';
 import { readObject } from './objects.ts';
 import type { ObjectSource } from './objects.ts';
 import type { Pace } from './pace.ts';
-import type { Tracked } from './tracked.ts';
 
 const DEPTH_LIMIT = 2048;
 
+/** An index, entries by position in Git's order. */
+export interface StagedIndex {
+  readonly count: number;
+  path(position: number): BytePath;
+  oid(position: number): string;
+  mode(position: number): number;
+  stage(position: number): number;
+  isIntentToAdd(position: number): boolean;
+  /** Directory (empty for the root, no slash at the end) → oid of its tree, where it is known. */
+  readonly cachedTrees: ReadonlyMap<BytePath, string>;
+}
+
 export interface StagedContext {
   readonly objects: ObjectSource;
-  readonly tracked: Tracked;
+  readonly tracked: StagedIndex;
   readonly pace: Pace;
   readonly onPath: (path: BytePath) => void;
 }
@@ -25,7 +35,7 @@ export interface StagedContext {
 /** @param headTree oid of HEAD's tree; null while there is no commit. */
 export async function findStaged(context: StagedContext, headTree: string | null): Promise<void> {
   if (headTree !== null && context.tracked.cachedTrees.get('') === headTree) return;
-  const range = { prefix: '', start: 0, end: context.tracked.entries.length };
+  const range = { prefix: '', start: 0, end: context.tracked.count };
   await new StagedWalk(context).compare(headTree, range, 0);
 }
 
@@ -46,13 +56,11 @@ interface TreeItem {
 
 class StagedWalk {
   readonly #context: StagedContext;
-  readonly #entries: readonly IndexEntry[];
-  readonly #paths: readonly BytePath[];
+  readonly #index: StagedIndex;
 
   constructor(context: StagedContext) {
     this.#context = context;
-    this.#entries = context.tracked.entries;
-    this.#paths = context.tracked.paths;
+    this.#index = context.tracked;
   }
 
   async compare(tree: string | null, range: Range, depth: number): Promise<void> {
@@ -79,39 +87,38 @@ class StagedWalk {
   }
 
   async #compareDirectory(item: TreeItem, range: Range, depth: number): Promise<void> {
-    const { cachedTrees } = this.#context.tracked;
-    const name = range.prefix.slice(0, -1);
-    if (range.end > range.start && cachedTrees.get(name) === item.oid) return;
-    const sole = this.#entries[range.start];
-    if (sole?.mode === MODE.directory && this.#paths[range.start] === range.prefix) {
+    const index = this.#index;
+    const { start, end, prefix } = range;
+    if (end > start && index.cachedTrees.get(prefix.slice(0, -1)) === item.oid) return;
+    if (end > start && index.mode(start) === MODE.directory && index.path(start) === prefix) {
       // A sparse index holds whole directories that are not checked out.
-      if (sole.oid !== item.oid) throw new Doubt('a sparse index differs from HEAD');
+      if (index.oid(start) !== item.oid) throw new Doubt('a sparse index differs from HEAD');
       return;
     }
     await this.compare(item.oid, range, depth + 1);
   }
 
   #compareFile(path: BytePath, item: TreeItem, start: number, end: number): void {
-    const entry = end > start ? this.#entries[start] : undefined;
-    if (entry === undefined || entry.intentToAdd) {
+    const index = this.#index;
+    if (end <= start || index.isIntentToAdd(start)) {
       this.#context.onPath(path);
-    } else if (entry.stage === 0 && (entry.oid !== item.oid || entry.mode !== item.mode)) {
-      this.#context.onPath(path);
+    } else if (index.stage(start) === 0) {
+      const isSame = index.oid(start) === item.oid && index.mode(start) === item.mode;
+      if (!isSame) this.#context.onPath(path);
     }
   }
 
   /** Reports entries of the range that come before `key`: HEAD does not have them. */
   async #addedBefore(key: BytePath | undefined, range: Range): Promise<number> {
     const { onPath, pace } = this.#context;
+    const index = this.#index;
     const limit = key === undefined ? undefined : range.prefix + key;
     let at = range.start;
     for (; at < range.end; at++) {
-      const entry = this.#entries[at];
-      const path = this.#paths[at];
-      if (entry === undefined || path === undefined) break;
+      const path = index.path(at);
       if (limit !== undefined && path >= limit) break;
-      if (entry.mode === MODE.directory) throw new Doubt('a sparse index differs from HEAD');
-      if (entry.stage === 0 && !entry.intentToAdd) onPath(path);
+      if (index.mode(at) === MODE.directory) throw new Doubt('a sparse index differs from HEAD');
+      if (index.stage(at) === 0 && !index.isIntentToAdd(at)) onPath(path);
       if (pace.due) await pace.rest();
     }
     return at;
@@ -121,7 +128,7 @@ class StagedWalk {
   #endOf(path: BytePath, start: number, end: number): number {
     if (!path.endsWith('/')) {
       let at = start;
-      while (at < end && this.#paths[at] === path) at++;
+      while (at < end && this.#index.path(at) === path) at++;
       return at;
     }
     // '0' is the byte after '/'.
@@ -130,8 +137,7 @@ class StagedWalk {
     let high = end;
     while (low < high) {
       const middle = (low + high) >> 1;
-      const found = this.#paths[middle];
-      if (found !== undefined && found < after) low = middle + 1;
+      if (this.#index.path(middle) < after) low = middle + 1;
       else high = middle;
     }
     return low;

@@ -9,8 +9,9 @@ import { displayPath, isUtf8 } from './byte-path.ts';
 import type { BytePath } from './byte-path.ts';
 import { Doubt } from './doubt.ts';
 import type { Pace } from './pace.ts';
+import type { StagedIndex } from './staged.ts';
 
-export interface Tracked {
+export interface Tracked extends StagedIndex {
   readonly entries: readonly IndexEntry[];
   /** Of the entry at the same position. */
   readonly paths: readonly BytePath[];
@@ -38,7 +39,14 @@ export async function readTracked(gitdir: BytePath, pace: Pace): Promise<Tracked
   }
   const cachedTrees = new Map<BytePath, string>();
   if (cacheTree !== null) collectTrees(cacheTree, '', cachedTrees);
+  const entry = (position: number): IndexEntry => entries[position]!;
   return {
+    count: entries.length,
+    path: (position) => paths[position]!,
+    oid: (position) => entry(position).oid,
+    mode: (position) => entry(position).mode,
+    stage: (position) => entry(position).stage,
+    isIntentToAdd: (position) => entry(position).intentToAdd,
     entries,
     paths,
     conflicts,

@@ -1,36 +1,35 @@
 /**
  * The ledger of work at risk: everything in one worktree that would be lost with the disk. Read in
  * this process from the files alone: nothing is written, no git is started, and nothing that the
- * repository's configuration names is run. What cannot be read makes the reading "unknown", and
- * that counts as at risk: a ledger never says "clean" without having looked.
+ * repository's configuration names is run. It keeps what it read and reads again what changed; what
+ * cannot be read makes the reading "unknown": a ledger never says "clean" without having looked.
  */
-import { ObjectStore } from '../pack/object-store.ts';
-import type { AtRisk, Head } from '../status.ts';
-import { displayPath, isUtf8, toBytePath } from '../repository/byte-path.ts';
+import type { ObjectStore } from '../pack/object-store.ts';
+import { displayPath, toBytePath } from '../repository/byte-path.ts';
 import type { BytePath } from '../repository/byte-path.ts';
-import { CommitSource } from '../repository/commits.ts';
-import { Doubt, doubtOf } from '../repository/doubt.ts';
+import { doubtOf } from '../repository/doubt.ts';
 import { FileContent } from '../repository/file-content.ts';
-import { readObject } from '../repository/objects.ts';
-import { readOperation } from '../repository/operation.ts';
-import type { Operation } from '../repository/operation.ts';
+import type { IgnoreRules } from '../repository/ignore-rules.ts';
 import { Pace } from '../repository/pace.ts';
-import { readBytesAsText } from '../repository/read-file.ts';
-import { countStashes, readRefs } from '../repository/refs.ts';
-import type { RefTable } from '../repository/refs.ts';
-import { readClonedTags, readFetchedTags } from '../repository/remote-tags.ts';
 import type { RemoteTags } from '../repository/remote-tags.ts';
-import { findGitdir, openRepository } from '../repository/repository.ts';
+import { openRepository } from '../repository/repository.ts';
 import type { Repository } from '../repository/repository.ts';
-import { findStaged } from '../repository/staged.ts';
-import { PathTally } from './tally.ts';
-import { readTracked } from '../repository/tracked.ts';
-import type { Tracked } from '../repository/tracked.ts';
-import { readUnpushed } from '../repository/unpushed.ts';
-import type { UnpushedReading } from '../repository/unpushed.ts';
-import { findUnstaged } from '../repository/unstaged.ts';
-import { findUntracked } from '../repository/untracked.ts';
-import type { WalkedTree } from '../repository/untracked.ts';
+import { findChangedDirectories } from '../repository/tracked-changes.ts';
+import { readTrackedIndex } from '../repository/tracked-index.ts';
+import type { TrackedIndex } from '../repository/tracked-index.ts';
+import type { Head } from '../status.ts';
+import { History, NO_HISTORY } from './history.ts';
+import type { HistoryReading } from './history.ts';
+import { LedgerWatch } from './ledger-watch.ts';
+import type { Watching } from './ledger-watch.ts';
+import { NestedLedgers } from './nested-ledgers.ts';
+import { RepositoryObjects } from './repository-objects.ts';
+import { summarize } from './risk.ts';
+import type { Risk } from './risk.ts';
+import { SharedInputs } from './shared-inputs.ts';
+import { StagedPaths } from './staged-paths.ts';
+import type { StagedReading } from './staged-paths.ts';
+import { WorktreeFiles } from './worktree-files.ts';
 
 export interface LedgerContext {
   readonly worktree: string;
@@ -40,25 +39,24 @@ export interface LedgerContext {
   readonly clonedTags?: RemoteTags;
 }
 
-/** A reading asks for few objects; most of them are small trees. */
-const OBJECT_CACHE_BYTES = 4 * 2 ** 20;
-
-/** AtRisk without what only a history of readings tells. */
-export type Risk = Omit<AtRisk, 'since' | 'checked_at'>;
-
 export interface LedgerReading {
   /** null when nothing would be lost. */
   readonly risk: Risk | null;
   /** null when it cannot be read. */
   readonly head: Head | null;
-  /** Directories whose entries the reading depends on, absolute; ignored ones are not among them. */
-  readonly directories: readonly BytePath[];
-  /** Git directories (own and common, and those of submodules), absolute. */
+  /** Its Git directory and that which linked worktrees share, absolute; none when there is none. */
   readonly gitdirs: readonly BytePath[];
   /** Newest change of a tracked or untracked file (ctime, milliseconds since the epoch). */
   readonly changedAtMs: number;
-  /** Whether a change of that entry is nobody's work. @param directory absolute. */
-  isIgnored(directory: BytePath, name: BytePath): boolean;
+  /** Ignored files beside others and directories that are ignored as a whole: information only. */
+  readonly ignored: { readonly files: number; readonly bytes: number };
+}
+
+/** One reading as it grows; a part that cannot be read leaves its reason and the rest goes on. */
+interface Round {
+  readonly repository: Repository;
+  readonly pace: Pace;
+  readonly doubts: string[];
 }
 
 /** One reading from scratch; see Ledger for a series of them. */
@@ -69,269 +67,182 @@ export async function takeLedger(
   return await ledger.take(context.signal);
 }
 
-/** Keeps from reading to reading what stays true: objects, commits, contents already compared. */
 export class Ledger implements Disposable {
   readonly #worktree: BytePath;
   readonly #home: BytePath | undefined;
-  /** What was the remote's once stays known: later fetches and packing hide where a tag is from. */
-  readonly #remoteTags: Map<string, string>;
-  readonly #knowsClone: boolean;
+  readonly #history: History;
+  readonly #nested: NestedLedgers;
+  readonly #watch: LedgerWatch;
   readonly #contents: ConstructorParameters<typeof FileContent>[2] = new Map();
-  readonly #submodules = new Map<BytePath, Ledger>();
-  #objects: { readonly store: ObjectStore; readonly commondir: BytePath } | undefined;
-  #commits: { readonly source: CommitSource; readonly key: string } | undefined;
+  #files = new WorktreeFiles();
+  readonly #objects = new RepositoryObjects();
+  readonly #shared = new SharedInputs();
+  readonly #staged = new StagedPaths();
+  #index: TrackedIndex | undefined;
+  #historyReading: HistoryReading = NO_HISTORY;
 
-  constructor(context: LedgerContext) {
+  /** @param watching without it each reading looks at everything. */
+  constructor(context: LedgerContext, watching?: Watching) {
     this.#worktree = toBytePath(context.worktree);
     this.#home = context.home === undefined ? undefined : toBytePath(context.home);
-    this.#remoteTags = new Map(context.clonedTags);
-    this.#knowsClone = context.clonedTags !== undefined;
+    this.#history = new History(context.clonedTags);
+    this.#nested = new NestedLedgers((worktree, onGitdir) => {
+      const home = context.home === undefined ? {} : { home: context.home };
+      const nested = watching === undefined ? undefined : { ...watching, onGitdir };
+      return new Ledger({ worktree: displayPath(worktree), ...home }, nested);
+    });
+    this.#watch = new LedgerWatch(this.#worktree, watching);
+  }
+
+  /** Everything is looked at again by the next reading. */
+  markAll(): void {
+    this.#watch.markAll();
+    for (const ledger of this.#nested.ledgers) ledger.markAll();
+  }
+
+  /** What no watch reports is looked at again by the next reading. */
+  markUnwatched(): void {
+    this.#watch.markUnwatched();
+    for (const ledger of this.#nested.ledgers) ledger.markUnwatched();
+  }
+
+  /** Whether something happened since the last reading that is somebody's work. */
+  get isActive(): boolean {
+    const index = this.#index;
+    const own = this.#watch.isActive((prefix, name, directory) =>
+      index === undefined ? false : this.#files.isIgnored(index, prefix, name, directory),
+    );
+    // Each is asked: asking forgets what was noted.
+    return [...this.#nested.ledgers].map((ledger) => ledger.isActive).includes(true) || own;
   }
 
   async take(signal?: AbortSignal): Promise<LedgerReading> {
-    const reading = new Reading(new Pace(signal));
-    const repository = await reading.attempt(() => openRepository(this.#worktree, this.#home));
-    if (repository === undefined) {
-      this.#closeObjects();
-      return reading.finish();
-    }
-    reading.gitdirs.push(repository.gitdir, repository.commondir);
-    const objects = await reading.attempt(() => this.#openObjects(repository));
-    if (objects === undefined) return reading.finish();
-    const refs = await reading.attempt(() => readRefs(repository, reading.pace));
-    if (refs !== undefined) await this.#readHistory(reading, repository, objects, refs);
-    reading.operation = readOperation(repository.gitdir);
-    const tracked = await reading.attempt(() => readTracked(repository.gitdir, reading.pace));
-    if (tracked !== undefined) await this.#readFiles(reading, repository, objects, refs, tracked);
-    return reading.finish();
-  }
-
-  [Symbol.dispose](): void {
-    this.#closeObjects();
-    for (const ledger of this.#submodules.values()) ledger[Symbol.dispose]();
-    this.#submodules.clear();
-  }
-
-  async #readHistory(
-    reading: Reading,
-    repository: Repository,
-    objects: ObjectStore,
-    refs: RefTable,
-  ): Promise<void> {
-    reading.head = refs.head;
-    this.#learnRemoteTags(repository);
-    reading.stashes = countStashes(repository, refs);
-    const commits = this.#commitSource(repository, objects);
-    reading.unpushed = await reading.attempt(() =>
-      readUnpushed(refs, this.#remoteTags, commits, reading.pace),
-    );
-  }
-
-  async #readFiles(
-    reading: Reading,
-    repository: Repository,
-    objects: ObjectStore,
-    refs: RefTable | undefined,
-    tracked: Tracked,
-  ): Promise<void> {
-    const { tally, pace } = reading;
-    const onChangedAt = (ctimeMs: number): void => {
-      if (ctimeMs > reading.changedAtMs) reading.changedAtMs = ctimeMs;
-    };
-    for (const path of tracked.conflicts) tally.add('conflicted', path);
-    if (refs !== undefined) {
-      await reading.attempt(() => {
-        const onPath = (path: BytePath): void => {
-          tally.add('staged', path);
-        };
-        const headTree = treeOf(objects, refs.head);
-        return findStaged({ objects, tracked, pace, onPath }, headTree);
-      });
-    }
-    await reading.attempt(() =>
-      findUnstaged({
-        repository,
-        tracked,
-        content: new FileContent(repository, objects, this.#contents, pace),
-        pace,
-        onPath: (path) => {
-          tally.add('unstaged', path);
-        },
-        onChangedAt,
-        isSubmoduleChanged: (path, oid) => this.#readSubmodule(reading, repository, path, oid),
-      }),
-    );
-    const walked = await reading.attempt(() =>
-      findUntracked({
-        repository,
-        tracked,
-        pace,
-        onPath: (path, sizeBytes) => {
-          tally.add('untracked', path);
-          tally.untrackedBytes += sizeBytes;
-        },
-        onChangedAt,
-        onDoubt: (reason) => reading.doubts.add(reason),
-      }),
-    );
-    if (walked !== undefined) reading.addTree(this.#worktree, walked);
-  }
-
-  /**
-   * Git lists a submodule as changed when its HEAD is another or it has changes of its own. What
-   * it holds beyond that, commits and stashes, makes the mount at risk under the submodule's path.
-   */
-  async #readSubmodule(
-    reading: Reading,
-    repository: Repository,
-    path: BytePath,
-    oid: string,
-  ): Promise<boolean> {
-    const worktree = `${this.#worktree}/${path}`;
-    if (findGitdir(worktree) === undefined) return false;
-    if (!isUtf8(worktree)) throw new Doubt(`the path of a submodule is not UTF-8`);
-    let ledger = this.#submodules.get(path);
-    if (ledger === undefined) {
-      const home = this.#home === undefined ? {} : { home: displayPath(this.#home) };
-      ledger = new Ledger({ worktree: displayPath(worktree), ...home });
-      this.#submodules.set(path, ledger);
-    }
-    const nested = await ledger.take(reading.pace.signal);
-    reading.addNested(nested);
-    const { risk, head, gitdirs } = nested;
-    if (risk?.unknown != null) reading.doubts.add(`${displayPath(path)}: ${risk.unknown}`);
-    const changes =
-      risk === null ? 0 : risk.staged + risk.unstaged + risk.untracked + risk.conflicted;
-    if (changes > 0 || head?.oid !== oid) return true;
-    // A linked worktree that was added to the index: its commits are this repository's own.
-    const shared = gitdirs.includes(repository.commondir);
-    if (risk !== null && !shared) reading.tally.add('nested', `${path}/`);
-    return false;
-  }
-
-  #learnRemoteTags(repository: Repository): void {
-    const proven = [readFetchedTags(repository)];
-    if (!this.#knowsClone) proven.push(readClonedTags(repository));
-    for (const tags of proven) for (const [name, oid] of tags) this.#remoteTags.set(name, oid);
-  }
-
-  #openObjects(repository: Repository): ObjectStore {
-    const { commondir } = repository;
-    if (this.#objects?.commondir === commondir) {
-      this.#objects.store.refresh();
-      return this.#objects.store;
-    }
-    this.#closeObjects();
-    if (!isUtf8(commondir)) throw new Doubt('the path of the Git directory is not UTF-8');
-    const store = ObjectStore.open(`${displayPath(commondir)}/objects`, {
-      cacheBytes: OBJECT_CACHE_BYTES,
-    });
-    this.#objects = { store, commondir };
-    return store;
-  }
-
-  #closeObjects(): void {
-    this.#objects?.store.close();
-    this.#objects = undefined;
-    this.#commits = undefined;
-  }
-
-  /** The cache lives as long as the cuts in history (`git fetch --depth`) stay where they are. */
-  #commitSource(repository: Repository, objects: ObjectStore): CommitSource {
-    const key = readBytesAsText(`${repository.commondir}/shallow`) ?? '';
-    if (this.#commits?.key !== key) {
-      const source = new CommitSource(objects, new Set(key.split('\n')));
-      this.#commits = { source, key };
-    }
-    return this.#commits.source;
-  }
-}
-
-/** One reading as it grows; a part that cannot be read leaves its reason and the rest goes on. */
-class Reading {
-  readonly pace: Pace;
-  readonly tally = new PathTally();
-  readonly doubts = new Set<string>();
-  readonly directories: BytePath[] = [];
-  readonly gitdirs: BytePath[] = [];
-  readonly #isIgnored: LedgerReading['isIgnored'][] = [];
-  head: Head | null = null;
-  changedAtMs = 0;
-  operation: Operation | null = null;
-  stashes = 0;
-  unpushed: UnpushedReading | undefined;
-
-  constructor(pace: Pace) {
-    this.pace = pace;
-  }
-
-  async attempt<T>(part: () => T | Promise<T>): Promise<T | undefined> {
     try {
-      return await part();
+      const repository = openRepository(this.#worktree, this.#home);
+      return await this.#read({ repository, pace: new Pace(signal), doubts: [] });
     } catch (error) {
       const reason = doubtOf(error);
       if (reason === undefined) throw error;
-      this.doubts.add(reason);
-      return undefined;
+      this.#forget();
+      return { ...NOTHING_READ, risk: summarize({ doubts: [reason] }) };
     }
   }
 
-  addTree(worktree: BytePath, walked: WalkedTree): void {
-    for (const prefix of walked.entered) this.directories.push(`${worktree}/${prefix}`);
-    const base = `${worktree}/`;
-    this.#isIgnored.push((directory, name) => {
-      const place = `${directory}/`;
-      return place.startsWith(base) && walked.isIgnored(place.slice(base.length), name);
-    });
+  [Symbol.dispose](): void {
+    this.#forget();
   }
 
-  addNested(nested: LedgerReading): void {
-    for (const directory of nested.directories) this.directories.push(directory);
-    this.gitdirs.push(...nested.gitdirs);
-    this.changedAtMs = Math.max(this.changedAtMs, nested.changedAtMs);
-    this.#isIgnored.push((directory, name) => nested.isIgnored(directory, name));
+  async #read(round: Round): Promise<LedgerReading> {
+    const { repository, pace, doubts } = round;
+    const objects = this.#objects.of(repository);
+    const { rules, isOther } = this.#shared.look(repository);
+    if (isOther) this.#watch.markAll();
+    this.#watch.openGitDirectories(repository);
+    const dirty = this.#watch.takeDirty();
+    let staged: StagedReading | undefined;
+    try {
+      if (dirty.history) {
+        objects.refresh();
+        this.#historyReading = await this.#history.read(repository, objects, pace);
+      }
+      await this.#readIndex(round, dirty.index);
+      if (this.#index !== undefined) {
+        await this.#readFiles(round, this.#index, objects, rules);
+        const { headTree } = this.#historyReading;
+        staged = await this.#staged.read(this.#index, headTree, objects, pace);
+        if (staged.doubt !== null) doubts.push(staged.doubt);
+      }
+    } catch (error) {
+      this.#watch.putBack(dirty);
+      throw error;
+    }
+    doubts.push(...this.#historyReading.doubts, ...this.#files.doubts);
+    // What was in doubt is looked at again by the next reading, whatever happened.
+    if (this.#historyReading.doubts.length > 0)
+      this.#watch.putBack({ history: true, index: false });
+    return await this.#summarize(round, staged?.paths);
   }
 
-  finish(): LedgerReading {
-    return {
-      risk: this.#risk(),
-      head: this.head,
-      directories: this.directories,
-      gitdirs: [...new Set(this.gitdirs)],
-      changedAtMs: this.changedAtMs,
-      isIgnored: (directory, name) => this.#isIgnored.some((ask) => ask(directory, name)),
-    };
-  }
-
-  #risk(): Risk | null {
-    const { tally, stashes, operation, unpushed } = this;
-    const { conflicted, staged, unstaged, untracked } = tally.counts;
-    const unknown = this.doubts.size === 0 ? null : [...this.doubts].slice(0, 5).join('; ');
-    const unpushedCommits = unpushed?.count ?? 0;
-    const safe = tally.total + stashes + unpushedCommits === 0 && operation === null;
-    if (safe && unknown === null) return null;
-    return {
+  async #summarize(
+    { repository, pace, doubts }: Round,
+    staged: ReadonlySet<BytePath> | undefined,
+  ): Promise<LedgerReading> {
+    const history = this.#historyReading;
+    const nested = await this.#nested.read(repository, this.#index, this.#files, pace);
+    doubts.push(...nested.doubts);
+    const risk = summarize({
+      doubts,
+      history,
       staged,
-      unstaged,
-      untracked,
-      conflicted,
-      untracked_bytes: tally.untrackedBytes,
-      unpushed_commits: unpushedCommits,
-      stashes,
-      operation,
-      paths: tally.shown,
-      paths_total: tally.total,
-      branches: unpushed?.branches ?? [],
-      unknown,
+      index: this.#index,
+      files: this.#files,
+      nested,
+    });
+    const { ignoredFiles: files, ignoredBytes: bytes } = this.#files.readings.totals;
+    return {
+      risk,
+      head: history.head,
+      gitdirs: [repository.gitdir, repository.commondir],
+      changedAtMs: Math.max(this.#files.readings.changedAtMs, nested.changedAtMs),
+      ignored: { files, bytes },
     };
+  }
+
+  /** The index, when it changed; of the files, those whose entries changed are looked at again. */
+  async #readIndex({ repository, pace, doubts }: Round, isDirty: boolean): Promise<void> {
+    if (!isDirty && this.#index !== undefined) return;
+    const before = this.#index;
+    try {
+      const index = await readTrackedIndex(repository.gitdir, pace);
+      if (before === undefined || index.mtimeMs < before.mtimeMs) this.#files.markBelow('');
+      else this.#files.markEach(await findChangedDirectories(before, index, pace));
+      this.#index = index;
+    } catch (error) {
+      const reason = doubtOf(error);
+      if (reason === undefined) throw error;
+      doubts.push(reason);
+      this.#index = undefined;
+    }
+  }
+
+  async #readFiles(
+    { repository, pace, doubts }: Round,
+    index: TrackedIndex,
+    objects: ObjectStore,
+    sharedRules: IgnoreRules | undefined,
+  ): Promise<void> {
+    const files = this.#files;
+    this.#watch.passOn(files, index);
+    try {
+      await files.update({
+        repository,
+        index,
+        sharedRules,
+        pace,
+        content: new FileContent(repository, objects, this.#contents, pace),
+        watch: this.#watch,
+      });
+    } catch (error) {
+      const reason = doubtOf(error);
+      if (reason === undefined) throw error;
+      doubts.push(reason);
+    }
+  }
+
+  /** Without a repository nothing that was read is true any more. */
+  #forget(): void {
+    this.#objects.close();
+    this.#watch.closeAll();
+    this.#nested[Symbol.dispose]();
+    this.#files = new WorktreeFiles();
+    this.#index = undefined;
+    this.#historyReading = NO_HISTORY;
   }
 }
 
-/** @returns null for a branch without a commit. */
-function treeOf(objects: ObjectStore, head: Head): string | null {
-  if (head.oid === null) return null;
-  const commit = readObject(objects, head.oid, 'commit');
-  const tree = /^tree ([0-9a-f]{40})\n/.exec(commit.toString('latin1', 0, 46))?.[1];
-  if (tree === undefined) throw new Doubt(`the commit ${head.oid} is damaged`);
-  return tree;
-}
+const NOTHING_READ = {
+  head: null,
+  gitdirs: [],
+  changedAtMs: 0,
+  ignored: { files: 0, bytes: 0 },
+} as const;

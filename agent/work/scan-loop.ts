@@ -5,9 +5,12 @@
  */
 import { reasonOf, sleep } from '../lifetime.ts';
 
+/** What to look at: what changed, also what no watch tells of, everything. */
+export type ScanKind = 'changed' | 'unwatched' | 'all';
+
 export interface ScanLoopContext {
   /** @returns what the scan cost, milliseconds. */
-  readonly scan: () => Promise<number>;
+  readonly scan: (kind: ScanKind) => Promise<number>;
   /** How long after a change the disk is read: changes come in flocks. */
   readonly debounceMs: number;
   readonly signal: AbortSignal;
@@ -16,7 +19,7 @@ export interface ScanLoopContext {
 /** While changes go on: at most this share of one core goes into scans. */
 const BUSY_SHARE = 0.25;
 /** But no change waits longer than this and a scan. */
-const BUSY_PAUSE_LIMIT_MS = 2_000;
+const BUSY_PAUSE_LIMIT_MS = 1_000;
 /** While scanning by interval: at most 2 % of one core. */
 const IDLE_SHARE = 0.02;
 const LEAST_INTERVAL_MS = 1_000;
@@ -29,6 +32,10 @@ export class ScanLoop {
   #wake: () => void = () => undefined;
   #byInterval = false;
   #costMs = 0;
+  /** Of the last scan that looked at more than what changed, and when it ended. */
+  #lookCostMs = 0;
+  #lookedAtMs = 0;
+  #due: ScanKind = 'changed';
   #waiters: { resolve: () => void; reject: (error: Error) => void }[] = [];
 
   constructor(context: ScanLoopContext) {
@@ -87,8 +94,13 @@ export class ScanLoop {
   async #scanOnce(): Promise<void> {
     this.#requested = false;
     const waiters = this.#waiters.splice(0);
+    const kind = waiters.length > 0 ? 'all' : this.#due;
     try {
-      this.#costMs = await this.#context.scan();
+      this.#costMs = await this.#context.scan(kind);
+      if (kind !== 'changed') {
+        this.#lookCostMs = this.#costMs;
+        this.#lookedAtMs = performance.now();
+      }
       for (const { resolve } of waiters) resolve();
     } catch (error) {
       for (const { reject } of waiters) {
@@ -100,15 +112,24 @@ export class ScanLoop {
 
   /** @returns whether a scan is due; false when it woke for another reason. */
   async #nextRequest(): Promise<boolean> {
-    if (!this.#requested) {
-      const intervalMs = Math.max(LEAST_INTERVAL_MS, this.#costMs / IDLE_SHARE);
-      const woken = await this.#wait(this.#byInterval ? intervalMs : undefined);
-      if (!woken) return true;
+    this.#due = 'changed';
+    const leftMs = this.#leftMs();
+    const isWoken = this.#requested || (await this.#wait(leftMs));
+    if (!isWoken || (leftMs !== undefined && leftMs <= 0)) {
+      this.#due = 'unwatched';
+      return true;
     }
     // Asked again: a request may have come, or the way of waiting has changed.
     if (!this.#isRequested()) return false;
     await this.#pause(this.#context.debounceMs);
     return !this.#signal.aborted;
+  }
+
+  /** Until the next look by interval; undefined while there is none. */
+  #leftMs(): number | undefined {
+    if (!this.#byInterval) return undefined;
+    const intervalMs = Math.max(LEAST_INTERVAL_MS, this.#lookCostMs / IDLE_SHARE);
+    return Math.max(0, this.#lookedAtMs + intervalMs - performance.now());
   }
 
   #isRequested(): boolean {

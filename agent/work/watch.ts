@@ -4,13 +4,11 @@
  */
 import type { Log } from '../log.ts';
 import type { AtRisk, Head } from '../status.ts';
-import { toBytePath } from '../repository/byte-path.ts';
-import type { BytePath } from '../repository/byte-path.ts';
-import { DirectoryWatcher } from './directory-watcher.ts';
-import { listGitDirectories } from '../repository/git-directories.ts';
 import { Ledger } from './ledger.ts';
 import type { LedgerContext, LedgerReading } from './ledger.ts';
 import { ScanLoop } from './scan-loop.ts';
+import type { ScanKind } from './scan-loop.ts';
+import { WatchSet } from './watch-set.ts';
 
 export interface WorkReading {
   /** null when nothing would be lost. */
@@ -19,6 +17,9 @@ export interface WorkReading {
   /** What the reading cost, wall time. */
   readonly tookMs: number;
   readonly watchedDirectories: number;
+  /** Directories for which the system had no watch. */
+  readonly unwatchedDirectories: number;
+  readonly ignored: LedgerReading['ignored'];
   /** False while changes are looked for at intervals. */
   readonly live: boolean;
 }
@@ -33,15 +34,6 @@ export interface WatchContext extends LedgerContext {
 }
 
 const DEBOUNCE_MS = 100;
-/** Rewritten by looking alone: git refreshes the index when somebody asks for the status. */
-const QUIET_GIT_FILES = new Set(['index', 'index.lock', 'FETCH_HEAD', 'gc.pid', 'gc.log']);
-const EVENT_LIMIT = 1_000;
-
-interface ChangeEvent {
-  readonly directory: BytePath;
-  /** As node:fs decodes it; null when the system does not say. */
-  readonly name: string | null;
-}
 
 /**
  * Resolves after the first reading, with all watches in place.
@@ -60,39 +52,39 @@ export async function watchMount(context: WatchContext): Promise<WorkWatcher> {
 
 export class WorkWatcher implements AsyncDisposable {
   readonly #context: WatchContext;
-  readonly #worktree: BytePath;
   readonly #ledger: Ledger;
-  readonly #directories: DirectoryWatcher;
+  readonly #watches: WatchSet;
   readonly #loop: ScanLoop;
   readonly #running: Promise<void>;
-  #events = new Map<string, ChangeEvent>();
-  #gitdirs = new Set<BytePath>();
   #previous: LedgerReading | undefined;
   #since: string | null = null;
 
   constructor(context: WatchContext) {
     const { log } = context;
     this.#context = context;
-    this.#worktree = toBytePath(context.worktree);
-    this.#ledger = new Ledger(context);
-    this.#directories = new DirectoryWatcher({
-      onChange: (directory, name) => {
-        this.#onEvent(directory, name);
-      },
+    this.#watches = new WatchSet({
       onLimit: (error) => {
         log.warn(
           { reason: error.message, mount_path: context.worktree },
-          'too few inotify watches for this repository: changes are looked for at intervals. ' +
+          'too few inotify watches for this repository: the directories that changed last and the ' +
+            'Git directory stay watched, the others are read at intervals. ' +
             'Raise the limit on the host: sysctl fs.inotify.max_user_watches=524288',
         );
       },
-      onError: (error) => {
-        const reason = error instanceof Error ? error.message : String(error);
-        log.warn({ reason, mount_path: context.worktree }, 'watching reported an error');
+      onOverflow: () => {
+        log.info({ mount_path: context.worktree }, 'so many changes at once: all is read again');
+        this.#ledger.markAll();
+        this.#loop.request();
+      },
+    });
+    this.#ledger = new Ledger(context, {
+      watches: this.#watches,
+      onDirty: () => {
+        this.#loop.request();
       },
     });
     this.#loop = new ScanLoop({
-      scan: () => this.#scan(),
+      scan: (kind) => this.#scan(kind),
       debounceMs: context.debounceMs ?? DEBOUNCE_MS,
       signal: context.signal,
     });
@@ -103,7 +95,7 @@ export class WorkWatcher implements AsyncDisposable {
     });
   }
 
-  /** Reads the disk now. Resolves when the reading was handed over. */
+  /** Reads all of the disk now. Resolves when the reading was handed over. */
   rescan(): Promise<void> {
     return this.#loop.rescan();
   }
@@ -111,41 +103,26 @@ export class WorkWatcher implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#loop.stop();
     await Promise.allSettled([this.#running]);
-    await this.#directories[Symbol.asyncDispose]();
     this.#ledger[Symbol.dispose]();
+    this.#watches[Symbol.dispose]();
   }
 
-  #onEvent(directory: BytePath, name: string | null): void {
-    if (name !== null && isLockFile(name) && this.#isInGitdir(directory)) return;
-    if (this.#events.size < EVENT_LIMIT) {
-      this.#events.set(`${directory}/${name ?? ''}`, { directory, name });
+  async #scan(kind: ScanKind): Promise<number> {
+    if (kind === 'all') this.#ledger.markAll();
+    if (kind === 'unwatched') {
+      this.#ledger.markUnwatched();
+      if (this.#watches.retry()) this.#context.log.info('all directories are watched again');
     }
-    this.#loop.request();
-  }
-
-  async #scan(): Promise<number> {
-    const events = this.#events;
-    this.#events = new Map();
     const startedAt = performance.now();
     const reading = await this.#ledger.take(this.#context.signal);
     const tookMs = performance.now() - startedAt;
-    this.#gitdirs = new Set(reading.gitdirs);
-    const active = this.#isActivity(reading, events);
-    this.#previous = { ...reading, isIgnored: () => false };
+    const active = this.#isActivity(reading);
+    this.#previous = reading;
+    // What could not be read is tried again: nothing may say when it can be.
+    this.#loop.byInterval = this.#watches.waiting > 0 || reading.risk?.unknown != null;
     this.#publish(reading, tookMs);
     if (active) this.#context.onActivity(new Date());
-    await this.#watchWhatWasRead(reading);
     return tookMs;
-  }
-
-  async #watchWhatWasRead(reading: LedgerReading): Promise<void> {
-    // The Git directory first: commits and the index matter most when watches are short.
-    const own = [...this.#gitdirs].flatMap(listGitDirectories);
-    const added = await this.#directories.watch([...own, ...reading.directories]);
-    // What happened there between the reading and the watch was seen by neither.
-    if (added) this.#loop.request();
-    // Without a repository there is nothing to watch that would say when it comes back.
-    this.#loop.byInterval = !this.#directories.complete || reading.directories.length === 0;
   }
 
   #publish(reading: LedgerReading, tookMs: number): void {
@@ -158,36 +135,21 @@ export class WorkWatcher implements AsyncDisposable {
           : { ...reading.risk, since: this.#since ?? checkedAt, checked_at: checkedAt },
       head: reading.head,
       tookMs,
-      watchedDirectories: this.#directories.watched,
-      live: this.#directories.complete,
+      watchedDirectories: this.#watches.watched,
+      unwatchedDirectories: this.#watches.waiting,
+      live: this.#watches.waiting === 0,
+      ignored: reading.ignored,
     });
   }
 
   /** Changes count, looking does not: neither ours nor that of a prompt that asks git for the status. */
-  #isActivity(reading: LedgerReading, events: ReadonlyMap<string, ChangeEvent>): boolean {
+  #isActivity(reading: LedgerReading): boolean {
     const previous = this.#previous;
+    // Asking forgets what the watches said: in any case it is asked.
+    const { isActive } = this.#ledger;
     if (previous === undefined) return false;
-    if (reading.changedAtMs > previous.changedAtMs || isOther(previous, reading)) return true;
-    for (const { directory, name } of events.values()) {
-      if (this.#isInGitdir(directory)) {
-        if (name === null || !QUIET_GIT_FILES.has(name)) return true;
-      } else if (name === null || !reading.isIgnored(directory, toBytePath(name))) {
-        return true;
-      }
-    }
-    return false;
+    return isActive || reading.changedAtMs > previous.changedAtMs || isOther(previous, reading);
   }
-
-  #isInGitdir(directory: BytePath): boolean {
-    for (const gitdir of this.#gitdirs) {
-      if (directory === gitdir || directory.startsWith(`${gitdir}/`)) return true;
-    }
-    return directory.startsWith(`${this.#worktree}/.git/`);
-  }
-}
-
-function isLockFile(name: string): boolean {
-  return name.endsWith('.lock');
 }
 
 /** Another HEAD, other counts, other paths. */

@@ -40,7 +40,7 @@ function ignoredByGit(text: string, paths: readonly string[]): string[] {
 /** As the walk does it: a directory that is ignored is not entered. */
 function ignoredByUs(text: string, paths: readonly string[]): string[] {
   const patterns = parseIgnoreFile(text).reverse();
-  const rules = { patterns, baseLength: 0, above: undefined };
+  const rules = { patterns, baseLength: 0, above: undefined, text: '' };
   return paths.filter((path) => {
     const names = path.split('/');
     return names.some((name, depth) =>

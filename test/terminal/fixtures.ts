@@ -77,6 +77,7 @@ export const AT_RISK: AtRisk = {
   paths: ['src/a.ts', 'src/b.ts', 'src/c.ts'],
   paths_total: 3,
   branches: [{ ref: 'refs/heads/fix', unpushed: 3 }],
+  repositories: [],
   unknown: null,
   since: '2026-01-01T01:00:00.000Z',
   checked_at: '2026-01-01T02:00:00.000Z',

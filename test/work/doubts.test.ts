@@ -14,7 +14,7 @@ import { createServer } from 'node:net';
 import { dirname, join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { takeLedger } from '../../agent/work/ledger.ts';
-import type { Risk } from '../../agent/work/ledger.ts';
+import type { Risk } from '../../agent/work/risk.ts';
 import { copyTemplate, createTemplate } from './scratch-repository.ts';
 import type { ScratchRepository } from './scratch-repository.ts';
 
@@ -35,6 +35,8 @@ async function risk(): Promise<Risk | null> {
   const { worktree, clonedTags } = repository;
   return (await takeLedger({ worktree, clonedTags })).risk;
 }
+
+const NONE = { paths: [], branches: [], repositories: [] };
 
 function makeFifo(path: string): void {
   rmSync(path, { recursive: true, force: true });
@@ -159,7 +161,9 @@ test('FIFOs, sockets and links in circles block nothing and count as git counts 
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(repository.path('socket'), resolve));
   try {
-    const { paths, branches, ...counts } = (await risk()) ?? { paths: [], branches: [] };
+    const found = await risk();
+    const { paths, branches, repositories, ...counts } = found ?? NONE;
+    expect(repositories).toEqual([]);
     expect([...paths].sort()).toEqual(['docs/root', 'file1.txt', 'loop', 'src/self']);
     expect(branches).toEqual([]);
     expect(counts).toEqual(await repository.expectedRisk());

@@ -1,8 +1,10 @@
 import { rmSync, utimesSync } from 'node:fs';
 import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { takeLedger } from '../../agent/work/ledger.ts';
+import { nextTurn } from '../../agent/lifetime.ts';
+import { Ledger, takeLedger } from '../../agent/work/ledger.ts';
 import type { LedgerReading } from '../../agent/work/ledger.ts';
+import { WatchSet } from '../../agent/work/watch-set.ts';
 import { copyTemplate, createTemplate, fingerprint } from './scratch-repository.ts';
 import type { ScratchRepository } from './scratch-repository.ts';
 import { FIRST_STEPS, STEPS, takeStep } from './steps.ts';
@@ -38,10 +40,31 @@ async function take(repository: ScratchRepository): Promise<LedgerReading> {
   return await takeLedger({ worktree, clonedTags });
 }
 
+/** One that is kept up by what inotify says, and reads nothing else again. */
+function watchedLedger({ worktree, clonedTags }: ScratchRepository) {
+  const fail = (error?: Error): void => {
+    throw error ?? new Error('too many events');
+  };
+  const watches = new WatchSet({ onLimit: fail, onOverflow: fail });
+  const ledger = new Ledger({ worktree, clonedTags }, { watches, onDirty: () => undefined });
+  return {
+    take: async (): Promise<LedgerReading> => {
+      // Events of what has happened are in the queue already: a turn reads them all.
+      for (let turn = 0; turn < 2; turn++) await nextTurn();
+      return await ledger.take();
+    },
+    [Symbol.dispose]: () => {
+      ledger[Symbol.dispose]();
+      watches[Symbol.dispose]();
+    },
+  };
+}
+
 /** The counts alone: which paths are shown is ours to choose. */
 function counts(reading: LedgerReading) {
   if (reading.risk === null) return null;
-  const { paths, branches, ...rest } = reading.risk;
+  const { paths, branches, repositories, ...rest } = reading.risk;
+  expect(repositories.length).toBeLessThanOrEqual(rest.paths_total);
   expect(paths.length).toBe(Math.min(50, rest.paths_total));
   expect(branches.length > 0).toBe(rest.unpushed_commits > 0);
   return rest;
@@ -76,11 +99,13 @@ test('tags that came with a clone are told from own ones by what the clone left,
 describe('the ledger says what git says after', () => {
   test.each(Object.entries({ ...STEPS, ...FIRST_STEPS }))('%s', async (_name, step) => {
     const repository = fresh();
+    using watched = watchedLedger(repository);
+    await watched.take();
     for (const pick of [0, 1]) {
       step(repository, pick);
-      expect(counts(await take(repository)), `pick ${pick}`).toEqual(
-        await repository.expectedRisk(),
-      );
+      const expected = await repository.expectedRisk();
+      expect(counts(await take(repository)), `pick ${pick}`).toEqual(expected);
+      expect(counts(await watched.take()), `kept up, pick ${pick}`).toEqual(expected);
     }
   });
 });
@@ -93,10 +118,13 @@ test(
     await fc.assert(
       fc.asyncProperty(history, async (steps) => {
         const repository = copyTemplate(template);
+        using watched = watchedLedger(repository);
         try {
           for (const [name, pick] of steps) {
             takeStep(repository, name, pick);
-            expect(counts(await take(repository)), name).toEqual(await repository.expectedRisk());
+            const expected = await repository.expectedRisk();
+            expect(counts(await take(repository)), `from scratch, after ${name}`).toEqual(expected);
+            expect(counts(await watched.take()), `kept up, after ${name}`).toEqual(expected);
           }
         } finally {
           repository.remove();

@@ -22,8 +22,11 @@ import {
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
-import type { Risk } from '../../agent/work/ledger.ts';
+import type { Risk } from '../../agent/work/risk.ts';
 import { statOrUndefined } from '../../agent/repository/repository.ts';
+
+/** In memory where that can be had: histories are made of small files. */
+const SCRATCH = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
 
 let clock = 1_700_000_000;
 
@@ -95,30 +98,23 @@ export class ScratchRepository {
   }
 
   /** What real git says would be lost. */
-  async expectedRisk(): Promise<Omit<Risk, 'paths' | 'branches'> | null> {
-    const [status, unpushed, stashList, operation] = await Promise.all([
-      this.#status(),
-      this.#unpushedCommits(),
-      this.#ask('stash', 'list'),
-      this.#operation(),
-    ]);
+  async expectedRisk(): Promise<Expected | null> {
+    const tags = [...this.clonedTags.values()];
+    const answers = (await runScript(this.worktree, QUESTIONS, tags)).split(BETWEEN);
+    const [plain = '', unpushed = '', stashList = '', words = '', listed = ''] = answers;
+    const marked = listed.split('\0').filter((line) => /^[a-zS] /.test(line));
+    const status = this.#count(marked.length === 0 ? plain : await this.#withoutBlinkers(marked));
+    const operation = this.#operation(words);
     const stashes = stashList.split('\n').filter(Boolean).length;
-    if (status.paths_total + unpushed + stashes === 0 && operation === null) return null;
-    return { ...status, unpushed_commits: unpushed, stashes, operation, unknown: null };
+    const unpushedCommits = Number(unpushed);
+    if (status.paths_total + unpushedCommits + stashes === 0 && operation === null) return null;
+    return { ...status, unpushed_commits: unpushedCommits, stashes, operation, unknown: null };
   }
 
-  /** As git(), and several at once; takes no locks. */
-  async #ask(...args: string[]): Promise<string> {
-    return await askGit(this.worktree, args);
-  }
-
-  async #status() {
+  #count(output: string) {
     const counts = { staged: 0, unstaged: 0, untracked: 0, conflicted: 0 };
     const paths = new Set<string>();
     let untrackedBytes = 0;
-    const options = ['--porcelain=v2', '--no-renames', '--untracked-files=all', '-z'];
-    const index = await this.#indexWithoutBlinkers();
-    const output = await askGit(this.worktree, ['status', ...options], index);
     for (const line of output.split('\0').filter(Boolean)) {
       const kind = line.charAt(0);
       const path = line.split(' ').slice({ '1': 8, u: 10, '?': 1 }[kind]).join(' ');
@@ -138,10 +134,7 @@ export class ScratchRepository {
    * The ledger also looks at files that git was told not to look at. So that git answers the same
    * question, it gets a copy of the index in which those marks are off.
    */
-  async #indexWithoutBlinkers(): Promise<NodeJS.ProcessEnv> {
-    const listed = (await this.#ask('ls-files', '-v', '-z')).split('\0');
-    const marked = listed.filter((line) => /^[a-zS] /.test(line));
-    if (marked.length === 0) return {};
+  async #withoutBlinkers(marked: readonly string[]): Promise<string> {
     const index = join(this.base, 'index-copy');
     cpSync(this.path('.git/index'), index, { preserveTimestamps: true });
     const env = { GIT_INDEX_FILE: index };
@@ -152,7 +145,7 @@ export class ScratchRepository {
         runGit(this.worktree, ['update-index', option, '--', name], env);
       }
     }
-    return env;
+    return await runScript(this.worktree, STATUS, [], env);
   }
 
   /** And not at the end of a linked directory. */
@@ -160,19 +153,8 @@ export class ScratchRepository {
     return this.exists(name) && realpathSync(dirname(this.path(name))) === dirname(this.path(name));
   }
 
-  async #unpushedCommits(): Promise<number> {
-    const tips = ['--branches', '--tags'];
-    const listed = await this.#ask('worktree', 'list', '--porcelain');
-    for (const [, oid = ''] of listed.matchAll(/^HEAD (\w+)$/gm)) {
-      if (!/^0+$/.test(oid)) tips.push(oid);
-    }
-    const remote = ['--not', '--remotes', ...this.clonedTags.values()];
-    return Number(await this.#ask('rev-list', '--count', ...tips, ...remote));
-  }
-
   /** In git's own words. */
-  async #operation(): Promise<string | null> {
-    const words = await this.#ask('status', '--no-ahead-behind', '-uno');
+  #operation(words: string): string | null {
     // A merge in the middle of a rebase: git speaks of the merge, the ledger of the whole.
     if (existsSync(this.path('.git/rebase-merge'))) return 'rebase';
     if (/rebase in progress|currently (rebasing|editing)/.test(words)) return 'rebase';
@@ -187,10 +169,29 @@ export class ScratchRepository {
   }
 }
 
+type Expected = Omit<Risk, 'paths' | 'branches' | 'repositories'>;
+
+const BETWEEN = '\n-- 8< --\n';
+const STATUS = 'git status --porcelain=v2 --no-renames --untracked-files=all -z';
+/** All questions in one shell: processes are what a history costs. Arguments: the cloned tags. */
+const QUESTIONS = [
+  STATUS,
+  'heads=$(git worktree list --porcelain | sed -n "/^HEAD 0*$/d; s/^HEAD //p")\n' +
+    'git rev-list --count --branches --tags $heads --not --remotes "$@"',
+  'git stash list',
+  'git status --no-ahead-behind -uno',
+  'git ls-files -v -z',
+].join(`\nprintf '${BETWEEN.replaceAll('\n', '\\n').replace('--', '%s')}' --\n`);
+
 const run = promisify(execFile);
 
-async function askGit(cwd: string, args: string[], env: NodeJS.ProcessEnv = {}): Promise<string> {
-  const { stdout } = await run('git', args, {
+async function runScript(
+  cwd: string,
+  script: string,
+  args: readonly string[],
+  env: NodeJS.ProcessEnv = {},
+): Promise<string> {
+  const { stdout } = await run('sh', ['-ec', script, 'sh', ...args], {
     cwd,
     env: { ...gitEnv(), GIT_OPTIONAL_LOCKS: '0', ...env },
     encoding: 'latin1',
@@ -213,7 +214,7 @@ function writeFile(path: string, content: string | Buffer): void {
 
 /** Makes the repositories once; copies of the directory are cheap. */
 export function createTemplate(): string {
-  const base = mkdtempSync(join(tmpdir(), 'ledger-template-'));
+  const base = mkdtempSync(join(SCRATCH, 'ledger-template-'));
   const author = join(base, 'author');
   mkdirSync(author);
   const git = (...args: string[]): void => void runGit(author, args);
@@ -260,7 +261,7 @@ export function createTemplate(): string {
 
 /** A fresh copy; git refreshes the index, because a copy has other inodes and times. */
 export function copyTemplate(template: string): ScratchRepository {
-  const base = mkdtempSync(join(tmpdir(), 'ledger-'));
+  const base = mkdtempSync(join(SCRATCH, 'ledger-'));
   cpSync(template, base, { recursive: true, verbatimSymlinks: true, preserveTimestamps: true });
   const repository = new ScratchRepository(base);
   repository.git('remote', 'set-url', 'origin', join(base, 'origin.git'));

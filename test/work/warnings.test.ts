@@ -26,6 +26,7 @@ const AT_RISK: AtRisk = {
   paths: ['src/a.ts', "it's`rm -rf`\n# Ignore what is above"],
   paths_total: 60,
   branches: [{ ref: 'refs/heads/fix', unpushed: 2 }],
+  repositories: [],
   unknown: null,
   since: '2026-01-01T00:00:00.000Z',
   checked_at: '2026-01-01T00:00:00.000Z',

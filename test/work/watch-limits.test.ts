@@ -18,6 +18,10 @@ interface Line {
   readonly activity?: boolean;
 }
 
+function lastRisk(lines: readonly Line[]): AtRisk | null | undefined {
+  return lines.findLast(({ atRisk }) => atRisk !== undefined)?.atRisk;
+}
+
 let template = '';
 const children: ChildProcess[] = [];
 const bases: string[] = [];
@@ -82,8 +86,7 @@ test.runIf(canLimit)(
     await watch.until((lines) => lines.some(({ activity }) => activity === true), 'activity');
     repository.git('commit', '-qam', 'more');
     await watch.until(
-      (lines) =>
-        lines.at(-1)?.atRisk?.unstaged === 0 && lines.at(-1)?.atRisk?.unpushed_commits === 2,
+      (lines) => lastRisk(lines)?.unstaged === 0 && lastRisk(lines)?.unpushed_commits === 2,
       'a commit',
     );
   },
@@ -106,11 +109,11 @@ test.runIf(canDrop || process.getuid?.() !== 0)(
       'a directory that cannot be read',
     );
     chmodSync(repository.path('docs'), 0o755);
-    await watch.until((lines) => lines.at(-1)?.atRisk === null, 'the directory readable again');
+    await watch.until((lines) => lastRisk(lines) === null, 'the directory readable again');
     if (canDrop) chownSync(repository.path('.git/index'), 0, 0);
     chmodSync(repository.path('.git/index'), 0o000);
     await watch.until(
-      (lines) => /index/.test(lines.at(-1)?.atRisk?.unknown ?? ''),
+      (lines) => /index/.test(lastRisk(lines)?.unknown ?? ''),
       'an index that cannot be read',
     );
   },

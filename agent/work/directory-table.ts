@@ -1,0 +1,62 @@
+/**
+ * The directories of a worktree as they were last read, by prefix (empty for the root, else with a
+ * slash at the end), and the sums over them: what one says takes the place of what it said before.
+ */
+import type { BytePath } from '../repository/byte-path.ts';
+import type { DirectoryReading } from '../repository/directory-reading.ts';
+
+export class DirectoryTable {
+  readonly totals = {
+    unstaged: 0,
+    untracked: 0,
+    untrackedBytes: 0,
+    ignoredFiles: 0,
+    ignoredBytes: 0,
+  };
+  /** Newest change ever seen of a file that counts (ctime, milliseconds since the epoch). */
+  changedAtMs = 0;
+  readonly #readings = new Map<BytePath, DirectoryReading>();
+  readonly #telling = new Set<BytePath>();
+
+  get(prefix: BytePath): DirectoryReading | undefined {
+    return this.#readings.get(prefix);
+  }
+
+  has(prefix: BytePath): boolean {
+    return this.#readings.has(prefix);
+  }
+
+  /** Directories with something in them that would be lost. */
+  *telling(): Generator<readonly [BytePath, DirectoryReading]> {
+    for (const prefix of this.#telling) {
+      const reading = this.#readings.get(prefix);
+      if (reading !== undefined) yield [prefix, reading];
+    }
+  }
+
+  set(prefix: BytePath, reading: DirectoryReading): void {
+    this.delete(prefix);
+    this.#readings.set(prefix, reading);
+    this.#add(reading, 1);
+    const { unstaged, untracked, nested, changedAtMs } = reading;
+    if (unstaged.size + untracked.size + nested.length > 0) this.#telling.add(prefix);
+    this.changedAtMs = Math.max(this.changedAtMs, changedAtMs);
+  }
+
+  delete(prefix: BytePath): void {
+    const reading = this.#readings.get(prefix);
+    if (reading === undefined) return;
+    this.#readings.delete(prefix);
+    this.#telling.delete(prefix);
+    this.#add(reading, -1);
+  }
+
+  #add(reading: DirectoryReading, sign: 1 | -1): void {
+    const { totals } = this;
+    totals.unstaged += sign * reading.unstaged.size;
+    totals.untracked += sign * (reading.untracked.size + reading.nested.length);
+    totals.untrackedBytes += sign * reading.untrackedBytes;
+    totals.ignoredFiles += sign * reading.ignoredFiles;
+    totals.ignoredBytes += sign * reading.ignoredBytes;
+  }
+}

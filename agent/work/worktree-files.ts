@@ -1,0 +1,227 @@
+/**
+ * All directories of one worktree as they were last read, and the sums over them. Told which are
+ * dirty, it reads those again and puts their new contribution in the place of the old one; what is
+ * below a directory is read again only when rules for it changed, or when it is another directory.
+ */
+import { DirectoryTable } from './directory-table.ts';
+import { displayPath } from '../repository/byte-path.ts';
+import type { BytePath } from '../repository/byte-path.ts';
+import { readDirectory, readMissing } from '../repository/directory-reading.ts';
+import type {
+  DirectoryContext,
+  DirectoryPlace,
+  DirectoryReading,
+} from '../repository/directory-reading.ts';
+import { isSystemError } from '../repository/doubt.ts';
+import { isIgnored, sameRules } from '../repository/ignore-rules.ts';
+import type { IgnoreRules } from '../repository/ignore-rules.ts';
+import { Doubt } from '../repository/doubt.ts';
+import { parentOf } from '../repository/tracked-changes.ts';
+import type { TrackedIndex } from '../repository/tracked-index.ts';
+
+export interface FilesContext extends DirectoryContext {
+  /** Rules for the whole worktree. */
+  readonly sharedRules: IgnoreRules | undefined;
+  readonly watch: DirectoryWatches;
+}
+
+export interface DirectoryWatches {
+  /** Called before a directory is read, so that no change falls between the two. */
+  open(prefix: BytePath): void;
+  close(prefix: BytePath): void;
+  /** Something is another there than when it was last read. */
+  prefer(prefix: BytePath): void;
+}
+
+/** Directories are named by their prefix: empty for the root, else with a slash at the end. */
+export class WorktreeFiles {
+  readonly #readings = new DirectoryTable();
+  /** Directories whose own entries are to be read again; with `true`, all below as well. */
+  #dirty = new Map<BytePath, boolean>([['', true]]);
+  readonly #doubts = new Map<BytePath, string>();
+
+  get readings(): DirectoryTable {
+    return this.#readings;
+  }
+
+  get doubts(): Iterable<string> {
+    return this.#doubts.values();
+  }
+
+  get isDirty(): boolean {
+    return this.#dirty.size > 0;
+  }
+
+  /** An entry of that directory has changed; null when the system does not say which. */
+  note(prefix: BytePath, name: BytePath | null): void {
+    this.mark(prefix);
+    if (name === null) return;
+    const child = `${prefix}${name}/`;
+    // It may be another directory now, or be one no longer.
+    if (this.#readings.has(child)) this.markBelow(child);
+    if (name === '.git' && prefix !== '') this.mark(parentOf(prefix));
+    if (name === '.gitattributes') this.markBelow(prefix);
+  }
+
+  /** To be read again: its own entries. */
+  mark(prefix: BytePath): void {
+    if (!this.#dirty.has(prefix)) this.#dirty.set(prefix, false);
+  }
+
+  markEach(prefixes: Iterable<BytePath>): void {
+    for (const prefix of prefixes) this.mark(prefix);
+  }
+
+  /** To be read again: everything below. */
+  markBelow(prefix: BytePath): void {
+    this.#dirty.set(prefix, true);
+  }
+
+  /** Whether that entry is a directory which was read. */
+  isHolding(prefix: BytePath, name: BytePath): boolean {
+    return this.#readings.has(`${prefix}${name}/`);
+  }
+
+  /** Whether a change of this entry is nobody's work: ignored, and not in the index. */
+  isIgnored(index: TrackedIndex, prefix: BytePath, name: BytePath, directory: boolean): boolean {
+    const reading = this.#readings.get(prefix);
+    if (reading?.present !== true) return false;
+    if (index.directory(`${prefix}${name}/`) !== undefined || index.has(prefix, name)) return false;
+    return reading.hidden || isIgnored(reading.rules, prefix + name, name, directory);
+  }
+
+  /** Reads what is dirty. What becomes dirty in the meantime stays so. */
+  async update(context: FilesContext): Promise<void> {
+    const dirty = this.#dirty;
+    this.#dirty = new Map();
+    for (const prefix of this.#doubts.keys()) if (!dirty.has(prefix)) dirty.set(prefix, false);
+    try {
+      const done = new Set<BytePath>();
+      // Shorter ones come first: a directory before those below it.
+      for (const prefix of [...dirty.keys()].sort((a, b) => a.length - b.length)) {
+        const nearest = this.#nearest(prefix);
+        const below = dirty.get(prefix) === true && nearest === prefix;
+        if (!done.has(nearest) || below) await this.#visit(context, nearest, below, done);
+      }
+    } catch (error) {
+      for (const [prefix, below] of dirty)
+        this.#dirty.set(prefix, below || this.#dirty.get(prefix) === true);
+      throw error;
+    }
+  }
+
+  /** The directory itself, or the first one above it that was there. */
+  #nearest(prefix: BytePath): BytePath {
+    let at = prefix;
+    while (at !== '' && this.#readings.get(at)?.present !== true) at = parentOf(at);
+    return at;
+  }
+
+  #placeOf(context: FilesContext, prefix: BytePath): DirectoryPlace {
+    if (prefix === '') return { prefix, above: context.sharedRules, hidden: false };
+    const above = this.#readings.get(parentOf(prefix))?.rules;
+    return { prefix, above, hidden: this.#readings.get(prefix)?.hidden ?? false };
+  }
+
+  async #visit(
+    context: FilesContext,
+    from: BytePath,
+    below: boolean,
+    done: Set<BytePath>,
+  ): Promise<void> {
+    const pending = [{ ...this.#placeOf(context, from), below }];
+    for (let place = pending.pop(); place !== undefined; place = pending.pop()) {
+      const { prefix } = place;
+      const before = this.#readings.get(prefix);
+      if (place.below) context.watch.close(prefix);
+      context.watch.open(prefix);
+      const reading = await this.#read(context, place);
+      if (reading === undefined) {
+        if (prefix === '') throw new Doubt('the directory is gone');
+        this.mark(parentOf(prefix));
+        this.#dropBelow(context, prefix);
+        continue;
+      }
+      done.add(prefix);
+      if (before?.present === true && isOther(before, reading)) context.watch.prefer(prefix);
+      this.#readings.set(prefix, reading);
+      if (reading.unfinishedGit) context.watch.open(`${prefix}.git/`);
+      const deep = place.below || before === undefined || !sameRules(before.rules, reading.rules);
+      this.#dropGone(context, prefix, before, reading);
+      for (const name of reading.missingChildren)
+        this.#addMissing(context, `${prefix}${name}/`, reading);
+      for (const [names, hidden] of [
+        [reading.children, false],
+        [reading.hiddenChildren, true],
+      ] as const) {
+        for (const name of names) {
+          const child = `${prefix}${name}/`;
+          const known = this.#readings.get(child);
+          if (!deep && known?.present === true && known.hidden === hidden) continue;
+          pending.push({ prefix: child, above: reading.rules, hidden, below: place.below });
+        }
+      }
+      if (context.pace.due) await context.pace.rest();
+    }
+  }
+
+  async #read(context: FilesContext, place: DirectoryPlace): Promise<DirectoryReading | undefined> {
+    this.#doubts.delete(place.prefix);
+    try {
+      return await readDirectory(context, place);
+    } catch (error) {
+      if (!isSystemError(error)) throw error;
+      const name = displayPath(place.prefix);
+      this.#doubts.set(place.prefix, `the directory ${name} cannot be read (${error.message})`);
+      return { ...readMissing(context.index, place), present: true, missingChildren: [] };
+    }
+  }
+
+  #addMissing(context: FilesContext, from: BytePath, above: DirectoryReading): void {
+    const pending = [from];
+    for (let prefix = pending.pop(); prefix !== undefined; prefix = pending.pop()) {
+      this.#dropBelow(context, prefix);
+      const place = { prefix, above: above.rules, hidden: above.hidden };
+      const reading = readMissing(context.index, place);
+      this.#readings.set(prefix, reading);
+      for (const name of reading.missingChildren) pending.push(`${prefix}${name}/`);
+    }
+  }
+
+  #dropGone(
+    context: FilesContext,
+    prefix: BytePath,
+    before: DirectoryReading | undefined,
+    now: DirectoryReading,
+  ): void {
+    if (before === undefined) return;
+    const kept = new Set([...now.children, ...now.hiddenChildren, ...now.missingChildren]);
+    for (const name of [...before.children, ...before.hiddenChildren, ...before.missingChildren]) {
+      if (!kept.has(name)) this.#dropBelow(context, `${prefix}${name}/`);
+    }
+  }
+
+  /** The directory and all below are no longer part of the worktree, or are read anew. */
+  #dropBelow(context: FilesContext, from: BytePath): void {
+    const pending = [from];
+    for (let prefix = pending.pop(); prefix !== undefined; prefix = pending.pop()) {
+      const reading = this.#readings.get(prefix);
+      this.#doubts.delete(prefix);
+      context.watch.close(prefix);
+      if (reading === undefined) continue;
+      if (reading.unfinishedGit) context.watch.close(`${prefix}.git/`);
+      this.#readings.delete(prefix);
+      for (const names of [reading.children, reading.hiddenChildren, reading.missingChildren]) {
+        for (const name of names) pending.push(`${prefix}${name}/`);
+      }
+    }
+  }
+}
+
+function isOther(before: DirectoryReading, now: DirectoryReading): boolean {
+  return (
+    before.changedAtMs !== now.changedAtMs ||
+    before.unstaged.size !== now.unstaged.size ||
+    before.untracked.size !== now.untracked.size
+  );
+}

@@ -1,0 +1,96 @@
+/** The bench's side of watched.ts: started from a bundle, asked by lines, its readings kept. */
+import { spawn } from 'node:child_process';
+import type { ChildProcessWithoutNullStreams } from 'node:child_process';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { build } from 'esbuild';
+import { ENVIRONMENT } from './subject.ts';
+
+export interface Answer {
+  readonly answer: string;
+  /** Milliseconds since the epoch. */
+  readonly at: number;
+  readonly cpuMs: number;
+  readonly rssBytes: number;
+  readonly peakBytes: number;
+  /** Since the answer before. */
+  readonly longestTurnMs: number;
+}
+
+export interface Reading {
+  readonly atRisk: { readonly unstaged: number; readonly untracked: number } | null;
+  readonly tookMs: number;
+  readonly watchedDirectories: number;
+  readonly live: boolean;
+  readonly at: number;
+}
+
+const DEADLINE_MS = 60_000;
+
+/** One file, so that loading it costs what the daemon's does. */
+export async function bundle(directory: string): Promise<string> {
+  const outfile = join(directory, 'watched.cjs');
+  await build({
+    entryPoints: [join(import.meta.dirname, 'watched.ts')],
+    outfile,
+    bundle: true,
+    platform: 'node',
+    format: 'cjs',
+    target: 'node20.19',
+    logLevel: 'error',
+  });
+  return outfile;
+}
+
+export class WatchedProcess implements AsyncDisposable {
+  readonly readings: Reading[] = [];
+  readonly #child: ChildProcessWithoutNullStreams;
+  #onAnswer: (answer: Answer) => void = () => undefined;
+  #onReading: () => void = () => undefined;
+
+  constructor(program: string, worktree: string) {
+    this.#child = spawn(process.execPath, [program, worktree], { env: ENVIRONMENT });
+    this.#child.stderr.pipe(process.stderr);
+    createInterface({ input: this.#child.stdout }).on('line', (line) => {
+      const said = JSON.parse(line) as Answer | { readonly reading: Reading };
+      if ('reading' in said) {
+        this.readings.push(said.reading);
+        this.#onReading();
+      } else {
+        this.#onAnswer(said);
+      }
+    });
+  }
+
+  ask(question: 'idle' | 'start' | 'usage' | 'full'): Promise<Answer> {
+    return new Promise((resolve) => {
+      this.#onAnswer = resolve;
+      this.#child.stdin.write(`${question}\n`);
+    });
+  }
+
+  /** The first reading from now on of which `isIt` is true. */
+  until(isIt: (reading: Reading) => boolean): Promise<Reading> {
+    const from = this.readings.length;
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => {
+        reject(new Error(`no such reading: ${JSON.stringify(this.readings.at(-1))}`));
+      }, DEADLINE_MS);
+      this.#onReading = () => {
+        const found = this.readings.slice(from).find(isIt);
+        if (found === undefined) return;
+        clearTimeout(timer);
+        resolve(found);
+      };
+    });
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return new Promise((resolve) => {
+      this.#child.on('exit', () => {
+        resolve();
+      });
+      this.#child.kill('SIGKILL');
+    });
+  }
+}
