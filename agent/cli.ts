@@ -48,8 +48,16 @@ export interface Config {
   readonly logLevel: LogLevel | null;
   /** null: pretty on a terminal, JSON elsewhere. */
   readonly logFormat: 'json' | 'pretty' | null;
+  /** A new directory to restore into; null: the clone itself. */
+  readonly into: string | null;
+  /** What of a rescue that git would run is restored too. */
+  readonly hooks: boolean;
+  readonly config: boolean;
+  readonly outsideWorktrees: boolean;
   readonly json: boolean;
   readonly watch: boolean;
+  /** What stands beside the flags: files and mounts. */
+  readonly operands: readonly string[];
   /** What stands after `--`: the command to supervise; empty without one. */
   readonly command: readonly string[];
 }

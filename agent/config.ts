@@ -92,8 +92,20 @@ export function configFrom(parsed: Readonly<Record<string, unknown>>, name: Comm
     allowHttp: value('allow-http') as boolean,
     logLevel: (value('log-level') ?? null) as LogLevel | null,
     logFormat: (value('log-format') ?? null) as 'json' | 'pretty' | null,
+    into: (value('into') ?? null) as string | null,
+    hooks: value('hooks') as boolean,
+    config: value('config') as boolean,
+    outsideWorktrees: value('outside-worktrees') as boolean,
     json: value('json') as boolean,
     watch: value('watch') as boolean,
+    operands: operandsOf(parsed),
     command,
   });
+}
+
+/** By their names in the usage: one each, or a list. */
+function operandsOf(parsed: Readonly<Record<string, unknown>>): readonly string[] {
+  return [parsed['file'], parsed['mount']].flatMap((given) =>
+    Array.isArray(given) ? given.map(String) : typeof given === 'string' ? [given] : [],
+  );
 }

@@ -183,6 +183,30 @@ export const ERROR_TABLE = {
     EXIT.data,
     'A newer mount-agent wrote the file: use that one, or git and tar as docs/rescue.md tells.',
   ),
+  RESCUE_PATH_REFUSED: fatal(
+    EXIT.data,
+    'mount-agent writes no such file. Do not trust it; take out what you need with tar, into an empty directory.',
+  ),
+  RESCUE_OTHER_REPOSITORY: fatal(
+    EXIT.data,
+    'Restore it into the clone of the repository that it was taken from.',
+  ),
+  RESCUE_TARGET_INVALID: fatal(
+    EXIT.unavailable,
+    'Mount the repository first, or restore beside it with --into DIR.',
+  ),
+  RESCUE_TARGET_HAS_WORK: fatal(
+    EXIT.unavailable,
+    'Restore beside it with --into DIR; nothing in the clone was changed.',
+  ),
+  RESCUE_UNFINISHED: fatal(
+    EXIT.unavailable,
+    'Run the restore again with the file that the message names: it goes on where it was.',
+  ),
+  RESCUE_OBJECTS_MISSING: fatal(
+    EXIT.unavailable,
+    'The remote no longer has what the work builds on. Restore the files alone with --into DIR --files-only.',
+  ),
 
   DAEMON_UNREACHABLE: fatal(
     EXIT.unavailable,

@@ -3,7 +3,8 @@
  */
 import type { Options } from 'yargs';
 
-export type CommandName = 'run' | 'mount' | 'check' | 'status' | 'rotate' | 'healthcheck';
+export type CommandName =
+  'run' | 'mount' | 'check' | 'status' | 'restore' | 'rotate' | 'healthcheck';
 
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
 
@@ -90,6 +91,21 @@ export const FLAGS = {
     choices: ['json', 'pretty'],
     describe: 'Form of the log; pretty on a terminal, json elsewhere',
   },
+  into: {
+    type: 'string',
+    describe: 'Restore into this new directory, beside the clone, which stays as it is',
+  },
+  hooks: { type: 'boolean', default: false, describe: 'Restore hooks as well: git runs them' },
+  config: {
+    type: 'boolean',
+    default: false,
+    describe: 'Restore all of the configuration, with what makes git run programs',
+  },
+  'outside-worktrees': {
+    type: 'boolean',
+    default: false,
+    describe: 'Put linked worktrees that stood outside the mount back where they were',
+  },
   json: { type: 'boolean', default: false, describe: 'Print the status as JSON' },
   watch: { type: 'boolean', default: false, describe: 'Keep the status on the screen' },
 } as const satisfies Record<string, Options>;
@@ -145,6 +161,12 @@ export const COMMANDS: Readonly<
     usage: 'status',
     describe: 'Show what the running daemon knows: 0, 3 work at risk, 69 no daemon',
     flags: ['run-dir', 'json', 'watch'],
+  },
+  restore: {
+    usage: 'restore <file> [mount]',
+    describe:
+      'Put the work of a rescue file back into a fresh clone: 0, 65 bad file, 69 not possible',
+    flags: ['into', 'hooks', 'config', 'outside-worktrees', 'run-dir', 'json'],
   },
   rotate: {
     usage: 'rotate',

@@ -70,6 +70,8 @@ async function dispatch(name: CommandName, config: Config): Promise<number> {
       return (await import('./commands.ts')).check(config, host);
     case 'status':
       return (await import('./commands.ts')).status(config, host);
+    case 'restore':
+      return (await import('./restore-command.ts')).restoreCommand(config, host);
     case 'rotate':
       return (await import('./commands.ts')).rotate(config, host);
     case 'healthcheck':

@@ -18,7 +18,7 @@ export interface PlainCommand {
 /** @throws AgentError USAGE_INVALID for a value that the flag does not take. */
 export function readPlainCommand(argv: readonly string[], env: Environment): PlainCommand | null {
   const [name = '', ...rest] = argv;
-  if (!isCommand(name)) return null;
+  if (!isCommand(name) || COMMANDS[name].usage.includes('<')) return null;
   const end = rest.indexOf('--');
   const given = readFlags(end === -1 ? rest : rest.slice(0, end), COMMANDS[name].flags);
   if (given === null) return null;

@@ -22,6 +22,11 @@ export class GitConfig {
     return this.#values.get(key);
   }
 
+  /** Each key with its last value, in the order in which they first came. */
+  entries(): IterableIterator<[key: string, value: string]> {
+    return this.#values.entries();
+  }
+
   /** As git_config_bool: a key without value is true; undefined when unset or not a boolean. */
   bool(key: string): boolean | undefined {
     const value = this.#values.get(key)?.toLowerCase();
@@ -41,6 +46,11 @@ export class GitConfig {
   /** Equal for two readings that say the same. */
   get fingerprint(): string {
     return JSON.stringify([...this.#values]);
+  }
+
+  /** As read(), without the files that it includes. */
+  readAlone(file: BytePath): void {
+    this.read(file, INCLUDE_DEPTH_LIMIT);
   }
 
   /** Reads a file on top of what is there; a missing one is empty. */
