@@ -185,7 +185,7 @@ export const ERROR_TABLE = {
   ),
   RESCUE_PATH_REFUSED: fatal(
     EXIT.data,
-    'mount-agent writes no such file. Do not trust it; take out what you need with tar, into an empty directory.',
+    'Do not trust this file, mount-agent writes no such one; take out what you need with tar, into an empty directory.',
   ),
   RESCUE_OTHER_REPOSITORY: fatal(
     EXIT.data,
@@ -205,7 +205,7 @@ export const ERROR_TABLE = {
   ),
   RESCUE_OBJECTS_MISSING: fatal(
     EXIT.unavailable,
-    'The remote no longer has what the work builds on. Restore the files alone with --into DIR --files-only.',
+    'The remote no longer has what the work builds on. The files come back with --into DIR, or with tar.',
   ),
 
   DAEMON_UNREACHABLE: fatal(

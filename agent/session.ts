@@ -5,12 +5,11 @@
  */
 import { setMaxListeners } from 'node:events';
 import { constants } from 'node:os';
-import { mkdir } from 'node:fs/promises';
 import type { Config } from './cli.ts';
 import type { SpareProcess } from './clone/spare-process.ts';
 import { CredentialFiles } from './credentials/credential-files.ts';
 import { commandEnvironment, systemGitConfigPath } from './credentials/environment.ts';
-import { AgentError, errnoOf } from './errors.ts';
+import { AgentError } from './errors.ts';
 import type { Host } from './host.ts';
 import { Slots } from './lifetime.ts';
 import { Redactor, createLog, logDestination } from './log.ts';
@@ -19,6 +18,7 @@ import { compareManifests } from './manifest/compare-manifests.ts';
 import { loadManifest } from './manifest/load-manifest.ts';
 import { mountResource } from './mount-resource.ts';
 import type { GitUser, Manifest, Resource } from './resource.ts';
+import { makeRunDirectory } from './run-directory.ts';
 import { StatusTable } from './status.ts';
 import type { Token } from './token.ts';
 import { VERSION } from './version.ts';
@@ -236,17 +236,5 @@ export class Session {
     const found = this.resources.find((resource) => resource.mountPath === mountPath);
     if (found === undefined) throw new TypeError(`no resource for ${mountPath}`);
     return found;
-  }
-}
-
-async function makeRunDirectory(path: string): Promise<void> {
-  try {
-    await mkdir(path, { recursive: true, mode: 0o700 });
-  } catch (error) {
-    const errno = errnoOf(error);
-    if (errno === undefined) throw error;
-    throw new AgentError('RUN_DIR_UNUSABLE', `cannot make the run directory ${path}: ${errno}`, {
-      cause: error,
-    });
   }
 }

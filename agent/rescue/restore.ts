@@ -7,12 +7,14 @@
 import { createHash } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import { asStorageError } from '../pack/storage-error.ts';
+import type { ObjectStore } from '../pack/object-store.ts';
 import { requireSpace } from '../pack/disk-space.ts';
 import { AgentError } from '../errors.ts';
 import { readIndex } from '../checkout/index-reader.ts';
 import type { IndexEntry } from '../checkout/index-entry.ts';
 import { displayPath, fsPath, toBytePath } from '../repository/byte-path.ts';
 import type { BytePath } from '../repository/byte-path.ts';
+import { Doubt } from '../repository/doubt.ts';
 import { GitConfig } from '../repository/git-config-reader.ts';
 import { Pace } from '../repository/pace.ts';
 import type { RescueManifest } from './format.ts';
@@ -166,7 +168,7 @@ class Restore {
         const isMount = repository.record.kind === 'mount';
         const gone = await stageWorktree({
           ...{ stage, store, plan: repository, signal: this.#context.signal },
-          treeOid: treeOf(store, repository.record.head.oid),
+          treeOid: headTree(store, repository),
           carried: carriedPaths(plan.sinks.values(), repository.record.number),
           deleted: deleted.get(repository.record.number) ?? [],
           present: isMount ? present : { entries: [], trusted: false },
@@ -194,6 +196,16 @@ class Restore {
       done += bytes;
       this.#context.onProgress?.({ phase: 'staging', bytes: done, totalBytes });
     };
+  }
+}
+
+function headTree(store: ObjectStore, { record }: RepositoryPlan): string | null {
+  try {
+    return treeOf(store, record.head.oid);
+  } catch (error) {
+    if (!(error instanceof Doubt)) throw error;
+    const message = `HEAD of repository ${record.number}: ${error.message}`;
+    throw new AgentError('RESCUE_OBJECTS_MISSING', message, { cause: error });
   }
 }
 

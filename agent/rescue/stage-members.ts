@@ -4,10 +4,6 @@
  * verified. Memory: one piece of one member, and the lists of deleted paths.
  */
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { pipeline } from 'node:stream/promises';
-import { createGunzip } from 'node:zlib';
-import { extract } from 'tar-stream';
 import { MAX_PATH_BYTES } from '../checkout/path-safety.ts';
 import { AgentError } from '../errors.ts';
 import { ingestPack } from '../pack/ingest.ts';
@@ -16,6 +12,8 @@ import { displayPath } from '../repository/byte-path.ts';
 import type { BytePath } from '../repository/byte-path.ts';
 import { readBundle } from './bundle-reader.ts';
 import type { MemberRecord } from './format.ts';
+import { readMembers } from './members.ts';
+import type { Member } from './members.ts';
 import type { RepositoryPlan } from './repository-places.ts';
 import type { RestorePlan, Sink } from './restore-plan.ts';
 import type { Stage } from './stage.ts';
@@ -42,25 +40,7 @@ export interface StageContext {
 /** @throws RESCUE_INVALID, PackError, errors of the disk; the signal's reason. */
 export async function stageMembers(context: StageContext): Promise<StagedContents> {
   const staging = new Staging(context);
-  const members = extract();
-  const feeding = pipeline(
-    createReadStream(context.file),
-    createGunzip(),
-    members as unknown as NodeJS.WritableStream,
-    { signal: context.signal },
-  );
-  // Told below; a failure of the loop ends it too.
-  feeding.catch(() => undefined);
-  try {
-    for await (const entry of members) {
-      await staging.take(entry.header.name, entry);
-      context.signal.throwIfAborted();
-    }
-    await feeding;
-  } catch (error) {
-    context.signal.throwIfAborted();
-    throw error;
-  }
+  await readMembers(context.file, context.signal, (member) => staging.take(member));
   return staging.contents;
 }
 
@@ -79,16 +59,16 @@ class Staging {
     this.#repositories = new Map(repositories.map((plan) => [plan.record.number, plan]));
   }
 
-  async take(name: string, stream: AsyncIterable<unknown> & { resume(): unknown }): Promise<void> {
+  async take({ name, content, skip }: Member): Promise<void> {
     const { plan, onMember } = this.#context;
     const sink = plan.sinks.get(name);
     const member = plan.members.get(name);
     if (sink === undefined || member === undefined) {
-      stream.resume();
+      skip();
       return;
     }
     const hash = createHash('sha256');
-    await this.#drain(sink, member, hashed(stream as AsyncIterable<Buffer>, hash));
+    await this.#drain(sink, member, hashed(content, hash));
     if (hash.digest('hex') !== member.sha256) {
       throw new AgentError('RESCUE_INVALID', `${name} has changed since it was verified`);
     }

@@ -1,0 +1,78 @@
+/**
+ * A rescue file in; its members one after the other out, as plain files of the archive: whatever else a
+ * tar can hold (links, devices, directories) is no member of a rescue. Memory: a piece of one member.
+ */
+import { createReadStream } from 'node:fs';
+import { pipeline } from 'node:stream/promises';
+import { createGunzip } from 'node:zlib';
+import { extract } from 'tar-stream';
+import { AgentError, errnoOf } from '../errors.ts';
+
+/** Twice as many as the largest manifest can name. */
+const MEMBER_LIMIT = 2 ** 20;
+/** zlib has codes as well: Z_DATA_ERROR. */
+const SYSTEM_ERRNO = /^E[A-Z]+$/;
+
+export interface Member {
+  readonly name: string;
+  /** Has to be read to its end, or to be skipped. */
+  readonly content: AsyncIterable<Buffer>;
+  readonly skip: () => void;
+}
+
+/**
+ * @param take called for each member in turn; what it throws ends the reading.
+ * @throws RESCUE_INVALID for what is no such archive; the signal's reason.
+ */
+export async function readMembers(
+  file: string,
+  signal: AbortSignal,
+  take: (member: Member) => Promise<void>,
+): Promise<void> {
+  const entries = extract();
+  const source = createReadStream(file);
+  const feeding = pipeline(source, createGunzip(), entries as unknown as NodeJS.WritableStream, {
+    signal,
+  });
+  // A failure ends the loop as well, and is told by it.
+  feeding.catch(() => undefined);
+  let count = 0;
+  try {
+    for await (const entry of entries) {
+      const { name, type } = entry.header;
+      if (++count > MEMBER_LIMIT) throw invalid(file, `more than ${MEMBER_LIMIT} members`);
+      if (type !== 'file') throw invalid(file, `${JSON.stringify(name)} is a ${type}`);
+      await take({
+        name,
+        content: entry as AsyncIterable<Buffer>,
+        skip: () => void entry.resume(),
+      });
+    }
+    await feeding;
+  } catch (error) {
+    signal.throwIfAborted();
+    throw asRescueError(error, file);
+  } finally {
+    source.destroy();
+  }
+}
+
+function asRescueError(error: unknown, file: string): unknown {
+  if (error instanceof AgentError) return error;
+  const errno = errnoOf(error);
+  if (errno !== undefined && SYSTEM_ERRNO.test(errno)) {
+    const isFile = error instanceof Error && 'path' in error && error.path === file;
+    return isFile ? invalid(file, `it cannot be read: ${errno}`, error) : error;
+  }
+  if (!(error instanceof Error) || isDefect(error)) return error;
+  return invalid(file, error.message, error);
+}
+
+/** tar-stream and zlib throw plain errors for what is wrong with the bytes. */
+function isDefect(error: Error): boolean {
+  return error instanceof TypeError || error instanceof RangeError;
+}
+
+function invalid(file: string, why: string, cause?: unknown): AgentError {
+  return new AgentError('RESCUE_INVALID', `${file} is no whole rescue: ${why}`, { cause });
+}
