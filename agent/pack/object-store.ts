@@ -17,6 +17,7 @@ import { openLooseObject, streamLooseObject, type LooseObject } from './loose-ob
 import { PackFile, ReadWindow } from './pack-file.ts';
 import { PackObjectReader } from './pack-object-reader.ts';
 import { asStorageError } from './storage-error.ts';
+import type { StoredPlace } from './stored-object.ts';
 
 export interface ObjectStoreOptions {
   /** Memory for objects that others may be deltas of. */
@@ -49,7 +50,7 @@ export interface GitObject {
 /** Where an object was found. */
 type Place =
   | { readonly pack: PackFile; readonly offset: number }
-  | { readonly pack: undefined; readonly loose: LooseObject };
+  | { readonly pack: undefined; readonly loose: LooseObject; readonly path: string };
 
 export class ObjectStore {
   readonly #objectsDir: string;
@@ -126,6 +127,18 @@ export class ObjectStore {
     throw new PackError('OBJECT_MISSING', `blob ${oid} is not there`, { data: { oid } });
   }
 
+  /** Where the object can be streamed from; undefined when it is a delta, or not there. */
+  placeOf(oid: string): StoredPlace | undefined {
+    return this.#at(oid, (place) => {
+      if (place.pack === undefined) {
+        const { size, headerLength: skip } = place.loose;
+        return { path: place.path, offset: 0, skip, size };
+      }
+      const { baseOffset, dataOffset: offset, size } = place.pack.entry(place.offset);
+      return baseOffset === -1 ? { path: place.pack.path, offset, skip: 0, size } : undefined;
+    });
+  }
+
   /** Looks again which packs there are. A miss does this by itself, once. */
   refresh(): void {
     this.#objectsDirs = listObjectsDirs(this.#objectsDir);
@@ -181,8 +194,9 @@ export class ObjectStore {
       if (offset !== -1) return { pack, offset };
     }
     for (const dir of this.#objectsDirs) {
-      const loose = openLooseObject(join(dir, oid.slice(0, 2), oid.slice(2)));
-      if (loose !== undefined) return { pack: undefined, loose };
+      const path = join(dir, oid.slice(0, 2), oid.slice(2));
+      const loose = openLooseObject(path);
+      if (loose !== undefined) return { pack: undefined, loose, path };
     }
     return undefined;
   }
