@@ -179,6 +179,14 @@ export const ERROR_TABLE = {
     EXIT.data,
     'The file is no whole rescue. Take an earlier one, or the upload of this one again.',
   ),
+  RESCUE_SOURCE_MISSING: fatal(
+    EXIT.unavailable,
+    'Name a directory that is a mount, or the work in it, as mount-agent left it.',
+  ),
+  RESCUE_WRITE_FAILED: fatal(
+    EXIT.unavailable,
+    'Give --out a directory that can be written to and that has room.',
+  ),
   RESCUE_UNSUPPORTED: fatal(
     EXIT.data,
     'A newer mount-agent wrote the file: use that one, or git and tar as docs/rescue.md tells.',

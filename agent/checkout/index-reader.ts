@@ -25,6 +25,8 @@ export interface GitIndex {
   readonly entries: readonly IndexEntry[];
   /** null when the file has none or a damaged one. */
   readonly cacheTree: CacheTree | null;
+  /** The extension as it stands (REUC): what the stages of conflicts were before they were solved. */
+  readonly resolveUndo: Buffer | null;
   /**
    * The index file's own mtime, nanoseconds; 0n when there is no file. An entry whose mtime is not
    * before it may hide a later change of the same size: its content has to be compared.
@@ -43,7 +45,7 @@ const EXTENSION_HEADER_BYTES = 8;
 const EXTENDED_FLAGS_BYTES = 2;
 const NULL_CHECKSUM = Buffer.alloc(OID_BYTES);
 const DEFAULT_LIMIT_BYTES = 1024 ** 3;
-const EMPTY: GitIndex = { entries: [], cacheTree: null, mtimeNs: 0n };
+const EMPTY: GitIndex = { entries: [], cacheTree: null, resolveUndo: null, mtimeNs: 0n };
 
 /**
  * Reads `<gitdir>/index`; an absent one is empty. Throws INDEX_INVALID for what git would not
@@ -54,14 +56,14 @@ export function readIndex(gitdir: string, options: ReadIndexOptions = {}): GitIn
   const path = join(gitdir, 'index');
   const file = readIndexFile(path, limitBytes);
   if (file === undefined) return EMPTY;
-  const { entries: own, cacheTree, link } = parseIndex(file.bytes, path, limitBytes);
+  const { entries: own, cacheTree, resolveUndo, link } = parseIndex(file.bytes, path, limitBytes);
   const shared = link?.sharedOid ?? null;
   const entries =
     link === null || shared === null
       ? own
       : mergeSplitIndex(readSharedIndex(gitdir, shared, limitBytes), own, link);
   checkOrder(entries, path);
-  return { entries, cacheTree, mtimeNs: file.mtimeNs };
+  return { entries, cacheTree, resolveUndo, mtimeNs: file.mtimeNs };
 }
 
 function readSharedIndex(gitdir: string, oid: string, limitBytes: number): IndexEntry[] {
@@ -102,6 +104,7 @@ function readIndexFile(path: string, limitBytes: number): IndexFile | undefined 
 interface ParsedIndex {
   readonly entries: IndexEntry[];
   readonly cacheTree: CacheTree | null;
+  readonly resolveUndo: Buffer | null;
   readonly link: IndexLink | null;
 }
 
@@ -223,6 +226,7 @@ class EntryReader {
 
 function parseExtensions(bytes: Buffer, path: string): Omit<ParsedIndex, 'entries'> {
   let cacheTree: CacheTree | null = null;
+  let resolveUndo: Buffer | null = null;
   let link: IndexLink | null = null;
   let at = 0;
   while (at < bytes.length) {
@@ -231,15 +235,16 @@ function parseExtensions(bytes: Buffer, path: string): Omit<ParsedIndex, 'entrie
     if (end > bytes.length) throw invalid(path, 'extension cut off');
     const name = bytes.toString('latin1', at, at + 4);
     if (name === 'TREE') cacheTree = parseCacheTree(bytes.subarray(start, end));
+    else if (name === 'REUC') resolveUndo = bytes.subarray(start, end);
     else if (name === 'link') link = parseLink(bytes.subarray(start, end));
-    // Upper case: optional (REUC, UNTR, FSMN, EOIE, IEOT …). "sdir" only says that an entry may
+    // Upper case: optional (UNTR, FSMN, EOIE, IEOT …). "sdir" only says that an entry may
     // stand for a directory, which its mode says as well.
     else if (!/^[A-Z]/.test(name) && name !== 'sdir') {
       throw invalid(path, `required extension ${JSON.stringify(name)} is unknown`);
     }
     at = end;
   }
-  return { cacheTree, link };
+  return { cacheTree, resolveUndo, link };
 }
 
 function checkOrder(entries: readonly IndexEntry[], path: string): void {

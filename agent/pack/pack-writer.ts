@@ -17,6 +17,9 @@ const PIECE_BYTES = 128 * 1024;
 /** Larger objects go by in pieces where they are stored whole. */
 const STREAM_BYTES = 4 * 2 ** 20;
 
+/** What the pack is made of: an ObjectStore, or one with a few objects more. */
+export type PackSource = Pick<ObjectStore, 'read' | 'placeOf'>;
+
 export function packLength(objects: ObjectTable): number {
   let length = HEADER_BYTES + OID_BYTES;
   for (let row = 0; row < objects.count; row++) {
@@ -30,7 +33,7 @@ export function packLength(objects: ObjectTable): number {
  * Throws PackError OBJECT_MISSING for an object that went away since its row was made, OBJECT_INVALID
  * for one that is not what its row says.
  */
-export async function* writePack(objects: ObjectTable, store: ObjectStore): AsyncGenerator<Buffer> {
+export async function* writePack(objects: ObjectTable, store: PackSource): AsyncGenerator<Buffer> {
   const checksum = createHash('sha1');
   const gathering = new Gathering();
   gathering.put(packHeader(objects.count));
@@ -56,7 +59,7 @@ export async function* writePack(objects: ObjectTable, store: ObjectStore): Asyn
   yield checksum.digest();
 }
 
-function readWhole(objects: ObjectTable, row: number, store: ObjectStore): Buffer {
+function readWhole(objects: ObjectTable, row: number, store: PackSource): Buffer {
   const oid = objects.oidAt(row);
   const size = objects.sizeAt(row);
   const object = store.read(oid);

@@ -18,6 +18,8 @@ export interface Tracked extends StagedIndex {
   readonly conflicts: ReadonlySet<BytePath>;
   /** Directory (empty for the root, no slash at the end) → oid of its tree, where it is known. */
   readonly cachedTrees: ReadonlyMap<BytePath, string>;
+  /** The index's REUC extension as it stands. */
+  readonly resolveUndo: Buffer | null;
   /** Of the index file: an entry that is not older may hide a later change of the same size. */
   readonly mtimeSec: number;
   readonly mtimeNsec: number;
@@ -28,7 +30,7 @@ const NSEC_PER_SEC = 1_000_000_000n;
 /** @throws AgentError (INDEX_INVALID) for what Git could not read either. */
 export async function readTracked(gitdir: BytePath, pace: Pace): Promise<Tracked> {
   if (!isUtf8(gitdir)) throw new Doubt('the path of the Git directory is not UTF-8');
-  const { entries, cacheTree, mtimeNs } = readIndex(displayPath(gitdir));
+  const { entries, cacheTree, resolveUndo, mtimeNs } = readIndex(displayPath(gitdir));
   const paths: BytePath[] = [];
   const conflicts = new Set<BytePath>();
   for (const entry of entries) {
@@ -51,6 +53,7 @@ export async function readTracked(gitdir: BytePath, pace: Pace): Promise<Tracked
     paths,
     conflicts,
     cachedTrees,
+    resolveUndo,
     mtimeSec: Number(mtimeNs / NSEC_PER_SEC),
     mtimeNsec: Number(mtimeNs % NSEC_PER_SEC),
   };

@@ -42,7 +42,7 @@ const MEMBER_KINDS = [
   'git',
   'config',
   'hook',
-  /** Of the worktree: a file's bytes, a symlink's target, an empty directory. */
+  /** Of the worktree: a file's bytes, a symlink's target, and nothing for an empty directory. */
   'file',
   'symlink',
   'directory',

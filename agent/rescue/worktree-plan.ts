@@ -1,0 +1,153 @@
+/**
+ * A worktree in; out: each path whose bytes have to be kept because a checkout of HEAD would not write
+ * them, each path that such a checkout would write and that is not there, and the repositories inside.
+ */
+import { lstatSync } from 'node:fs';
+import { MODE } from '../checkout/index-entry.ts';
+import type { ObjectStore } from '../pack/object-store.ts';
+import { fsPath } from '../repository/byte-path.ts';
+import type { BytePath } from '../repository/byte-path.ts';
+import { FileContent } from '../repository/file-content.ts';
+import type { Pace } from '../repository/pace.ts';
+import { findGitdir, statOrUndefined } from '../repository/repository.ts';
+import type { Repository } from '../repository/repository.ts';
+import { findStaged } from '../repository/staged.ts';
+import type { Tracked } from '../repository/tracked.ts';
+import { findUnstaged } from '../repository/unstaged.ts';
+import { RawDifferences } from './raw-differences.ts';
+import { walkWorktree } from './worktree-walk.ts';
+
+export interface PlanContext {
+  readonly repository: Repository;
+  readonly store: ObjectStore;
+  readonly tracked: Tracked;
+  /** null while there is no commit. */
+  readonly headTree: string | null;
+  readonly includeIgnored: boolean;
+  readonly pace: Pace;
+}
+
+export interface WorktreePlan {
+  /** Files and symlinks; whether Git knows them. */
+  readonly files: ReadonlyMap<BytePath, 'changed' | 'untracked'>;
+  readonly emptyDirectories: readonly BytePath[];
+  /** With a slash at the end: with all below it. */
+  readonly deleted: readonly BytePath[];
+  readonly conflicts: number;
+  /** Directories with a repository of their own, submodules among them. */
+  readonly repositories: ReadonlySet<BytePath>;
+  /** Paths at which index and HEAD differ. */
+  readonly staged: ReadonlySet<BytePath>;
+  readonly leftOut: readonly string[];
+}
+
+export async function planWorktree(context: PlanContext): Promise<WorktreePlan> {
+  const { repository, store, tracked, headTree, pace } = context;
+  const staged = new Set<BytePath>();
+  const onStaged = (path: BytePath): void => void staged.add(path);
+  await findStaged({ objects: store, tracked, pace, onPath: onStaged }, headTree);
+  const changed = new Set([...staged, ...tracked.conflicts]);
+  await findUnstaged({
+    repository,
+    tracked,
+    content: new FileContent(repository, store, new Map(), pace),
+    pace,
+    onPath: (path) => void changed.add(path),
+    onChangedAt: () => undefined,
+    isSubmoduleChanged: () => Promise.resolve(false),
+  });
+  const repositories = new Set<BytePath>();
+  const deleted = await addUnseen(context, changed, repositories);
+  const files = new Map<BytePath, 'changed' | 'untracked'>();
+  for (const path of changed) {
+    const kind = look(repository.worktree, path);
+    if (kind === 'file') files.set(path, 'changed');
+    // What is in a directory in its place is told beside it.
+    else if (!repositories.has(path)) deleted.push(path);
+    if (pace.due) await pace.rest();
+  }
+  const untracked = await untrackedPlan(context, tracked.paths, files, repositories);
+  return { ...untracked, deleted, staged, conflicts: tracked.conflicts.size };
+}
+
+/** Where the index or HEAD cannot be read: all that there is. */
+export function planEverything(repository: Repository, pace: Pace): Promise<WorktreePlan> {
+  const context = { repository, includeIgnored: true, pace };
+  return untrackedPlan(context, [], new Map(), new Set());
+}
+
+/** What findUnstaged passes over. @returns what is not there though a checkout would write it. */
+async function addUnseen(
+  { repository, store, tracked, pace }: PlanContext,
+  changed: Set<BytePath>,
+  repositories: Set<BytePath>,
+): Promise<BytePath[]> {
+  const deleted: BytePath[] = [];
+  const raw = new RawDifferences(repository, store, tracked.paths);
+  for (const [position, entry] of tracked.entries.entries()) {
+    const path = tracked.paths[position] ?? '';
+    if (pace.due) await pace.rest();
+    if (entry.mode === MODE.gitlink && isRepository(repository.worktree, path)) {
+      repositories.add(path);
+    }
+    if (changed.has(path)) continue;
+    // Of a sparse checkout: a whole directory, or a file.
+    if (entry.mode === MODE.directory) deleted.push(path);
+    else if (entry.skipWorktree && look(repository.worktree, path) !== 'file') deleted.push(path);
+    else if (raw.possible && raw.has(path, entry)) changed.add(path);
+  }
+  return deleted;
+}
+
+async function untrackedPlan(
+  { repository, includeIgnored, pace }: Pick<PlanContext, 'repository' | 'includeIgnored' | 'pace'>,
+  paths: readonly BytePath[],
+  files: Map<BytePath, 'changed' | 'untracked'>,
+  repositories: Set<BytePath>,
+): Promise<WorktreePlan> {
+  const emptyDirectories: BytePath[] = [];
+  const leftOut: string[] = [];
+  await walkWorktree({
+    repository,
+    tracked: new Set(paths),
+    trackedDirectories: directoriesOf(paths),
+    includeIgnored,
+    pace,
+    onFile: (path) => {
+      if (!files.has(path)) files.set(path, 'untracked');
+    },
+    onEmptyDirectory: (path) => void emptyDirectories.push(path),
+    onRepository: (path) => void repositories.add(path),
+    onLeftOut: (reason) => void leftOut.push(reason),
+  });
+  const rest = { deleted: [], conflicts: 0, staged: new Set<BytePath>() };
+  return { files, emptyDirectories, repositories, leftOut, ...rest };
+}
+
+function isRepository(worktree: BytePath, path: BytePath): boolean {
+  return findGitdir(`${worktree}/${path}`) !== undefined;
+}
+
+function directoriesOf(paths: readonly BytePath[]): Set<BytePath> {
+  const directories = new Set<BytePath>();
+  for (const path of paths) {
+    for (let at = path.lastIndexOf('/'); at > 0; at = path.lastIndexOf('/', at - 1)) {
+      const directory = path.slice(0, at);
+      if (directories.has(directory)) break;
+      directories.add(directory);
+    }
+  }
+  return directories;
+}
+
+/** A file or symlink that is reached without following a link. */
+function look(worktree: BytePath, path: BytePath): 'file' | 'other' | undefined {
+  for (let at = path.indexOf('/'); at > 0; at = path.indexOf('/', at + 1)) {
+    const place = fsPath(`${worktree}/${path.slice(0, at)}`);
+    const parent = statOrUndefined(() => lstatSync(place));
+    if (parent?.isDirectory() !== true) return undefined;
+  }
+  const stats = statOrUndefined(() => lstatSync(fsPath(`${worktree}/${path}`)));
+  if (stats === undefined) return undefined;
+  return stats.isFile() || stats.isSymbolicLink() ? 'file' : 'other';
+}
