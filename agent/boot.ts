@@ -5,6 +5,8 @@
  */
 import type { Config } from './cli.ts';
 import type { SpareProcess } from './clone/spare-process.ts';
+import { Defects } from './defects.ts';
+import { NO_REAPER, withReaper } from './entrypoint/reaper.ts';
 import { superviseCommand } from './entrypoint/supervise.ts';
 import { serveControl } from './health/control-server.ts';
 import { serveHealth } from './health/health-server.ts';
@@ -27,20 +29,25 @@ const COMMAND_GRACE_MS = 7000;
 /** `mount-agent run`. @returns the command's exit code, or 128+n of the signal that ended it. */
 export async function run(config: Config, host: Host, spare: SpareProcess): Promise<number> {
   const session = await Session.open(config, host, spare, 'info');
+  using signals = new SignalRouter(session);
+  using defects = new Defects(session, signals);
   try {
-    return await serve(session, spare);
+    return defects.exitCode(await serve(session, spare, signals));
   } catch (error) {
-    if (error instanceof Stopped) return error.exit;
+    if (error instanceof Stopped) return defects.exitCode(error.exit);
     session.log.fatal({ err: error }, 'cannot go on');
     throw error;
   }
 }
 
-async function serve(session: Session, spare: SpareProcess): Promise<number> {
+async function serve(
+  session: Session,
+  spare: SpareProcess,
+  signals: SignalRouter,
+): Promise<number> {
   const { config, host, status, log, redact } = session;
   const { runDir, listen } = config;
   const owner = host.owner ?? undefined;
-  using signals = new SignalRouter(session);
 
   // The platform's probes are answered from here on, while everything else is still to come.
   using metrics = createMetrics({
@@ -89,12 +96,12 @@ async function serve(session: Session, spare: SpareProcess): Promise<number> {
   await mounts.until(config.wait);
   if (config.command.length === 0) return await untilStopped(session.signal);
   await users;
-  await using command = superviseCommand({
-    command: config.command,
-    env: session.commandEnvironment,
-    log,
-    graceMs: COMMAND_GRACE_MS,
-  });
+  const env = session.commandEnvironment;
+  const { command: argv, leavesZombies } = withReaper(config.command, env['PATH'] ?? '', host.pid);
+  if (leavesZombies) log.warn(NO_REAPER);
+  const { onCrash } = config;
+  const context = { command: argv, env, log, graceMs: COMMAND_GRACE_MS, onCrash };
+  await using command = superviseCommand(context);
   signals.command = command;
   return await command.exitCode;
 }

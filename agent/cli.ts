@@ -10,6 +10,7 @@ import { AgentError } from './errors.ts';
 import type { ListenAddress } from './flag-values.ts';
 import { COMMANDS } from './flags.ts';
 import type { CommandName } from './flags.ts';
+import type { OnCrash } from './entrypoint/death-watch.ts';
 import type { LogLevel } from './log.ts';
 import type { GitUser } from './resource.ts';
 import { VERSION } from './version.ts';
@@ -34,6 +35,7 @@ export interface Config {
   /** null: not told. */
   readonly gitUser: GitUser | null;
   readonly wait: WaitFor;
+  readonly onCrash: OnCrash;
   readonly reclaimAfterMs: number;
   /** Times before the reclaim at which to warn, longest first. */
   readonly warnBeforeMs: readonly number[];

@@ -17,6 +17,7 @@ import {
 } from './flag-values.ts';
 import { FLAGS } from './flags.ts';
 import type { CommandName, Flag } from './flags.ts';
+import type { OnCrash } from './entrypoint/death-watch.ts';
 import type { Environment } from './host.ts';
 import type { LogLevel } from './log.ts';
 
@@ -76,6 +77,7 @@ export function configFrom(parsed: Readonly<Record<string, unknown>>, name: Comm
     owner: (value('owner') ?? null) as string | null,
     gitUser: parseGitUser((value('git-user') ?? null) as string | null),
     wait: value('wait') as WaitFor,
+    onCrash: value('on-crash') as OnCrash,
     reclaimAfterMs: parseDuration('--reclaim-after', value('reclaim-after') as string),
     warnBeforeMs: (value('warn-before') as string)
       .split(',')

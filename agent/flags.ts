@@ -50,6 +50,11 @@ export const FLAGS = {
     default: 'all',
     describe: 'Which mounts must be ready before the command starts',
   },
+  'on-crash': {
+    choices: ['end', 'go-on'],
+    default: 'end',
+    describe: 'What becomes of the command when the daemon itself fails',
+  },
   'reclaim-after': {
     type: 'string',
     default: '24h',
@@ -140,6 +145,7 @@ export const COMMANDS: Readonly<
       'listen',
       'status-token-file',
       'wait',
+      'on-crash',
       'reclaim-after',
       'warn-before',
       'on-warn',

@@ -28,9 +28,16 @@ export interface Host {
   readonly stderr: Output;
   /** `v20.19.0` */
   readonly nodeVersion: string;
+  readonly pid: number;
   readonly uid: number;
   /** Who shall own the clones and the files in the run directory; null: the process's own user. */
   readonly owner: Owner | null;
   /** Hears every signal that the process gets from now on. @returns a function that ends that. */
   onSignal(listener: (signal: NodeJS.Signals) => void): () => void;
+  /**
+   * Hears what nobody caught; without a listener it ends the process.
+   * @param listener whether the process has to end: it then does, soon, whatever still hangs.
+   * @returns a function that ends that.
+   */
+  onDefect(listener: (error: unknown) => boolean): () => void;
 }

@@ -9,6 +9,7 @@ import { SpareProcess } from './clone/spare-process.ts';
 import { EXIT, toAgentError } from './errors.ts';
 import type { CommandName } from './flags.ts';
 import type { Host } from './host.ts';
+import { LogPipe } from './log-pipe.ts';
 import { readPlainCommand } from './plain-command.ts';
 import { findOwner } from './owner.ts';
 
@@ -26,26 +27,42 @@ const SIGNALS: readonly NodeJS.Signals[] = [
 /** The platform sends SIGKILL after 10 s: whatever still hangs then must not cost the exit code. */
 const END_WITHIN_MS = 9500;
 
-function endInTime(): void {
-  setTimeout(() => process.exit(128 + constants.signals.SIGTERM), END_WITHIN_MS).unref();
+function endInTime(exitCode: number): void {
+  setTimeout(() => process.exit(exitCode), END_WITHIN_MS).unref();
 }
+
+function endAfterSigterm(): void {
+  endInTime(128 + constants.signals.SIGTERM);
+}
+
+/** null where it is no pipe: a terminal, a file. */
+const logPipe = LogPipe.open(2);
+process.on('exit', () => logPipe?.end());
 
 const host: Host = {
   env: process.env,
   stdin: process.stdin,
   stdinIsTerminal: process.stdin.isTTY,
   stdout: process.stdout,
-  stderr: process.stderr,
+  stderr: logPipe ?? process.stderr,
   nodeVersion: process.version,
+  pid: process.pid,
   uid: process.getuid?.() ?? 0,
   owner: null,
   onSignal(listener) {
     for (const signal of SIGNALS) process.on(signal, listener);
-    process.once('SIGTERM', endInTime);
+    process.once('SIGTERM', endAfterSigterm);
     return () => {
-      process.off('SIGTERM', endInTime);
+      process.off('SIGTERM', endAfterSigterm);
       for (const signal of SIGNALS) process.off(signal, listener);
     };
+  },
+  onDefect(listener) {
+    const judge = (error: unknown): void => {
+      if (listener(error)) endInTime(EXIT.internal);
+    };
+    process.on('uncaughtException', judge);
+    return () => process.off('uncaughtException', judge);
   },
 };
 
@@ -95,12 +112,17 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   process.exit(128 + constants.signals.SIGPIPE);
 });
 
+/** A log that nobody reads any more: nobody can be told. */
+process.stderr.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+});
+
 async function end(): Promise<never> {
   try {
     process.exitCode = await main();
   } catch (error) {
     const { message, remedy, code, exit } = toAgentError(error);
-    process.stderr.write(`mount-agent: ${message}\n  ${remedy} (${code})\n`);
+    host.stderr.write(`mount-agent: ${message}\n  ${remedy} (${code})\n`);
     process.exitCode = exit;
   }
   // Nothing that a library left open (a keep-alive socket, a timer) may hold up the end.

@@ -128,6 +128,7 @@ export class StatusTable {
   #sessionId: string | null = null;
   #manifestRead = false;
   #deadlineNear = false;
+  #isBroken = false;
   #lastActivityAt: Date;
   #reclaimAt: Date;
 
@@ -176,6 +177,16 @@ export class StatusTable {
     this.#notify();
   }
 
+  /** Something in the daemon itself has failed: nothing here may be believed without a look. */
+  breakDown(): void {
+    this.#isBroken = true;
+    this.#notify();
+  }
+
+  get isBroken(): boolean {
+    return this.#isBroken;
+  }
+
   mount(mountPath: string): MountStatus | undefined {
     return this.#mounts.get(mountPath);
   }
@@ -200,6 +211,7 @@ export class StatusTable {
 
   get health(): Health {
     const { mounts } = this;
+    if (this.#isBroken) return 'fail';
     if (mounts.some((mount) => mount.phase === 'failed')) return 'fail';
     const isWarning = (mount: MountStatus): boolean =>
       mount.at_risk !== null && (this.#deadlineNear || isTokenRefused(mount));

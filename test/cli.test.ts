@@ -31,6 +31,7 @@ it('parseInvocation() fills in the defaults of the contract', () => {
     runDir: '/run/mount-agent',
     listen: [{ host: '127.0.0.1', port: 8484 }],
     wait: 'all',
+    onCrash: 'end',
     reclaimAfterMs: 86_400_000,
     warnBeforeMs: [14_400_000, 3_600_000, 900_000],
     retryForMs: 600_000,

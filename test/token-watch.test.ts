@@ -30,9 +30,11 @@ async function readySession(two: TwoRepositories, root: string): Promise<Session
     stdout: { write: () => true },
     stderr: { write: () => true },
     nodeVersion: process.version,
+    pid: process.pid,
     uid: 0,
     owner: null,
     onSignal: () => () => undefined,
+    onDefect: () => () => undefined,
   };
   using spare = new SpareProcess(host);
   const session = await Session.open(invocation.config, host, spare, 'info');

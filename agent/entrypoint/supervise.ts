@@ -1,16 +1,18 @@
 /**
  * The command after `--`. In: argv, its environment, signals handed on by main.ts; out: its exit
- * code, 128+n when signal n ended it. It never outlives the grace that a first SIGTERM starts.
- *
- * It stays in our process group: only setsid could give it its own from Node, and that would take
- * the terminal away from it (no job control, no Ctrl-C, no window size in an interactive shell).
+ * code, 128+n when signal n ended it. Neither it nor its process group outlives the grace that a first
+ * SIGTERM starts. Whose group that is stands in process-group.ts.
  */
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
-import { readFileSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { constants } from 'node:os';
 import { AgentError, errnoOf, toAgentError } from '../errors.ts';
+import { sleep } from '../lifetime.ts';
 import type { Log } from '../log.ts';
+import { DeathWatch } from './death-watch.ts';
+import type { OnCrash } from './death-watch.ts';
+import { isGroupAlive, readOwnStat, signalCommand } from './process-group.ts';
 
 export interface SuperviseContext {
   /** Program and arguments, at least the program. */
@@ -23,6 +25,8 @@ export interface SuperviseContext {
   readonly signal?: AbortSignal | undefined;
   /** From the first SIGTERM to SIGKILL. */
   readonly graceMs: number;
+  /** What becomes of the command when this process dies; nobody watches unless told. */
+  readonly onCrash?: OnCrash;
 }
 
 export interface SupervisedCommand extends AsyncDisposable {
@@ -39,6 +43,8 @@ export interface SupervisedCommand extends AsyncDisposable {
 /** The kernel sends these to the whole foreground process group of a terminal. */
 const TERMINAL_SIGNALS: ReadonlySet<NodeJS.Signals> = new Set(['SIGINT', 'SIGQUIT', 'SIGWINCH']);
 
+const GROUP_POLL_MS = 50;
+
 export function superviseCommand(context: SuperviseContext): SupervisedCommand {
   return new Supervisor(context);
 }
@@ -47,6 +53,8 @@ class Supervisor implements SupervisedCommand {
   readonly exitCode: Promise<number>;
   readonly #context: SuperviseContext;
   readonly #child: ChildProcess | null;
+  readonly #leadsGroup = !readOwnStat().hasTerminal;
+  #deathWatch: DeathWatch | null = null;
   readonly #stop = (): void => {
     this.forward('SIGTERM');
   };
@@ -60,6 +68,7 @@ class Supervisor implements SupervisedCommand {
       this.#child = spawn(program, args, {
         stdio: 'inherit',
         env: { ...context.env },
+        detached: this.#leadsGroup,
         ...(context.cwd === undefined ? {} : { cwd: context.cwd }),
       });
       this.exitCode = this.#waitFor(this.#child, program);
@@ -81,7 +90,7 @@ class Supervisor implements SupervisedCommand {
   forward(signal: NodeJS.Signals): void {
     if (this.#ended) return;
     // The terminal has sent it to the command already; twice would be the "really quit" of many programs.
-    if (TERMINAL_SIGNALS.has(signal) && inForeground()) return;
+    if (TERMINAL_SIGNALS.has(signal) && readOwnStat().isInForeground) return;
     if (signal === 'SIGTERM') this.#terminate();
     else this.#send(signal);
   }
@@ -108,7 +117,15 @@ class Supervisor implements SupervisedCommand {
   }
 
   #send(signal: NodeJS.Signals): void {
-    this.#child?.kill(signal);
+    const pid = this.#child?.pid;
+    if (pid === undefined) return;
+    try {
+      signalCommand(pid, this.#leadsGroup, signal);
+    } catch (error) {
+      // A command that became another user.
+      if (errnoOf(error) !== 'EPERM') throw error;
+      this.#context.log.warn({ err: error, pid, signal }, 'signal not sent');
+    }
   }
 
   #waitFor(child: ChildProcess, program: string): Promise<number> {
@@ -116,26 +133,38 @@ class Supervisor implements SupervisedCommand {
     return new Promise((resolve, reject) => {
       child.once('spawn', () => {
         log.info({ pid: child.pid, command: program }, 'command started');
+        this.#watchOverUs(child.pid ?? 0);
       });
       child.on('error', (error) => {
-        // A signal that could not be sent is an error event too, and no end.
-        if (child.pid !== undefined) {
-          log.warn({ err: error, pid: child.pid }, 'signal not sent');
-          return;
-        }
         this.#end();
         reject(startError(program, cwd, error));
       });
       child.once('exit', (code, signal) => {
-        this.#end();
         log.info({ pid: child.pid, command: program, code, signal }, 'command ended');
-        resolve(signal === null ? (code ?? 0) : 128 + constants.signals[signal]);
+        void this.#untilGroupIsGone().then(() => {
+          this.#end();
+          resolve(signal === null ? (code ?? 0) : 128 + constants.signals[signal]);
+        });
       });
     });
   }
 
+  /** Told to stop, a shell is often gone before what it started: that has the same grace. */
+  async #untilGroupIsGone(): Promise<void> {
+    const pid = this.#child?.pid;
+    if (this.#grace === null || pid === undefined || !this.#leadsGroup) return;
+    while (isGroupAlive(pid)) await sleep(GROUP_POLL_MS);
+  }
+
+  #watchOverUs(pid: number): void {
+    const { onCrash, graceMs, log } = this.#context;
+    if (onCrash === undefined || this.#ended) return;
+    this.#deathWatch = new DeathWatch({ pid, leadsGroup: this.#leadsGroup, onCrash, graceMs, log });
+  }
+
   #end(): void {
     this.#ended = true;
+    this.#deathWatch?.[Symbol.dispose]();
     if (this.#grace !== null) clearTimeout(this.#grace);
     this.#context.signal?.removeEventListener('abort', this.#stop);
   }
@@ -156,18 +185,4 @@ function startError(program: string, cwd: string | undefined, error: unknown): A
     `command ${program} cannot be started: ${errno}`,
     options,
   );
-}
-
-/** True when our process group is the one that the controlling terminal's keys go to (proc(5), stat). */
-function inForeground(): boolean {
-  let stat: string;
-  try {
-    stat = readFileSync('/proc/self/stat', 'utf8');
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return false;
-    throw error;
-  }
-  // After the name, which may hold anything: state ppid pgrp session tty_nr tpgid.
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return fields[2] === fields[5];
 }

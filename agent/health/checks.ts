@@ -34,6 +34,9 @@ export function health(status: StatusTable): Answer {
   const checks = new Map(
     status.mounts.map((mount) => [mount.mount_path, healthCheck(mount, deadlineNear)]),
   );
+  if (status.isBroken) {
+    checks.set('daemon', { status: 'fail', output: 'The daemon itself has failed; see its log.' });
+  }
   return answer(status.health === 'fail' ? 503 : 200, status.health, checks);
 }
 

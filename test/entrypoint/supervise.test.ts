@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { pino } from 'pino';
 import { AgentError } from '../../agent/errors.ts';
+import { signalCommand } from '../../agent/entrypoint/process-group.ts';
 import { superviseCommand } from '../../agent/entrypoint/supervise.ts';
 import type { SuperviseContext, SupervisedCommand } from '../../agent/entrypoint/supervise.ts';
 
@@ -189,6 +190,83 @@ it('disposing ends the command and waits for it', async () => {
   await command[Symbol.asyncDispose]();
   expect(existsSync(`/proc/${command.pid!}`)).toBe(false);
 });
+
+it('a signal reaches the whole process group: a child that the command waits for ends it', async () => {
+  // It ignores the signal itself.
+  const command = waiting(`
+    process.on('SIGUSR1', () => {});
+    const child = require('node:child_process').spawn('sleep', ['60']);
+    child.once('spawn', () => say('child'));
+    child.once('exit', (code, signal) => process.exit(signal === 'SIGUSR1' ? 3 : 4));`);
+  await marked('up');
+  await marked('child');
+  command.forward('SIGUSR1');
+  expect(await command.exitCode).toBe(3);
+});
+
+it('what a command left in its group has the same grace, and does not outlive it', async () => {
+  const child = (handlers: string): string =>
+    `require('node:child_process').spawn(process.execPath, ['-e', ${JSON.stringify(handlers)}]);`;
+  const slow = `
+    const { appendFileSync } = require('node:fs');
+    process.on('SIGTERM', () => setTimeout(() => {
+      appendFileSync(process.env.MARKER, 'saved');
+      process.exit();
+    }, 100));
+    setInterval(() => {}, 1000);
+    appendFileSync(process.env.MARKER, 'child up');`;
+  const patient = waiting(child(slow));
+  await marked('child up');
+  patient.forward('SIGTERM');
+  expect(await patient.exitCode).toBe(143);
+  expect(await readFile(marker, 'utf8')).toContain('saved');
+
+  await rm(marker);
+  const deaf = `
+    const { appendFileSync } = require('node:fs');
+    process.on('SIGTERM', () => {});
+    setInterval(() => {}, 1000);
+    appendFileSync(process.env.MARKER, 'deaf ' + process.pid + ';');`;
+  const stuck = waiting(child(deaf), { graceMs: 300 });
+  await marked(';');
+  stuck.forward('SIGTERM');
+  expect(await stuck.exitCode).toBe(143);
+  const pid = /deaf (\d+);/.exec(await readFile(marker, 'utf8'))?.[1] ?? '';
+  expect(isAlive(Number(pid))).toBe(false);
+});
+
+it('where the command has no group of its own, SIGKILL reaches all that it started', async () => {
+  const shell = spawn('sh', ['-c', '(sleep 60 & echo $!; wait) & echo $!; wait'], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const ended = once(shell, 'exit');
+  let said = '';
+  shell.stdout.setEncoding('utf8').on('data', (text: string) => (said += text));
+  while (said.split('\n').length < 3) await new Promise((resolve) => setTimeout(resolve, 5));
+  signalCommand(shell.pid!, false, 'SIGKILL');
+  await ended;
+  for (const pid of said.trim().split('\n').map(Number)) {
+    expect(pid).toBeGreaterThan(1);
+    while (isAlive(pid)) await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+});
+
+it('the command starts with no signal ignored or blocked', async () => {
+  const script = 'grep -E "^Sig(Ign|Blk):" /proc/self/status >"$MARKER"';
+  expect(await supervise(['sh', '-c', script]).exitCode).toBe(0);
+  const masks = (await readFile(marker, 'utf8')).trim().split('\n');
+  expect(masks.map((line) => line.split(/\s+/)[1])).toEqual([
+    '0000000000000000',
+    '0000000000000000',
+  ]);
+});
+
+/** Zombies that nobody has waited for yet are not. */
+function isAlive(pid: number): boolean {
+  const found = spawnSync('cat', [`/proc/${pid}/stat`], { encoding: 'utf8' }).stdout;
+  const state = found.slice(found.lastIndexOf(')') + 2).charAt(0);
+  return state !== '' && state !== 'Z';
+}
 
 it('leaves no zombie, and a signal after the end goes nowhere', async () => {
   const command = supervise(['true']);
