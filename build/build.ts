@@ -44,6 +44,7 @@ await cp(join(ROOT, 'agent/credentials'), join(DIST, 'credentials'), {
   recursive: true,
   filter: (path) => !path.endsWith('.ts'),
 });
+await cp(join(ROOT, 'agent/health/status-page.html'), join(DIST, 'health/status-page.html'));
 // The sources are ES modules, dist/ is not.
 await writeFile(join(DIST, 'package.json'), '{ "type": "commonjs" }\n');
 await writeFile(join(DIST, 'LICENSES.txt'), await licencesOf(inputs));

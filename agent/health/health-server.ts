@@ -1,6 +1,6 @@
 /**
  * The health endpoint of the contract over TCP. In: the status table and the metrics; out: JSON and
- * Prometheus text for GET and HEAD on five paths. It reads and never decides; requests that a web
+ * Prometheus text for GET and HEAD on five paths, and a page on the sixth. It reads and never decides; requests that a web
  * page could have caused are refused before a path is looked at.
  */
 import type { IncomingMessage } from 'node:http';
@@ -15,6 +15,7 @@ import { health, liveness, readiness } from './checks.ts';
 import { HTTP_LIMITS, HttpListener } from './http-listener.ts';
 import type { HttpLimits } from './http-listener.ts';
 import { allowedHosts, guardRequest, guardStatus } from './request-guard.ts';
+import { statusPage } from './status-page.ts';
 
 export interface ListenAddress {
   /** A name or an IP address, IPv6 without brackets. */
@@ -86,6 +87,7 @@ async function bind(
 
 function routesOf({ status, metrics, statusToken }: HealthContext): ReadonlyMap<string, Route> {
   return new Map<string, Route>([
+    ['/', (request) => guardStatus(request, statusToken, 'page') ?? statusPage()],
     ['/livez', liveness],
     ['/readyz', () => readiness(status)],
     ['/healthz', () => health(status)],

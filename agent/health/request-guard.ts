@@ -61,11 +61,14 @@ function isAllowed(host: string, allowed: ReadonlySet<string>): boolean {
 export function guardStatus(
   request: Pick<IncomingMessage, 'headers' | 'socket'>,
   token: Token | undefined,
+  wanted: 'table' | 'page' = 'table',
 ): Answer | null {
   if (isLoopback(request.socket.remoteAddress ?? '')) return null;
   if (token === undefined) {
     return refusal(403, 'STATUS_TOKEN_MISSING', 'Off loopback, start with --status-token-file.');
   }
+  // A browser cannot send a token with an address; the page, which holds nothing, asks for it.
+  if (wanted === 'page') return null;
   const given = /^Bearer +(\S+) *$/i.exec(request.headers.authorization ?? '')?.[1] ?? '';
   if (timingSafeEqual(digest(given), digest(token.reveal()))) return null;
   return refusal(401, 'TOKEN_REFUSED', 'Expected "Authorization: Bearer" with the status token.', {

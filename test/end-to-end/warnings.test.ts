@@ -88,6 +88,7 @@ it(
     const flags = ['--on-warn', await onWarnProgram(session), '--warn-key-file', keyFile];
     const program = session.start('run', ...NEAR, ...flags, '--warn-url', hook.url);
     await program.untilReady();
+    expect((await program.get('/')).body).toContain('<title>mount-agent</title>');
     hook.answers.push(503);
     await writeFile(join(session.mountPath('web'), 'unsaved.txt'), 'x');
     await eventually('the post that is taken', () => hook.posts.length === 2);

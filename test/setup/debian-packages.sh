@@ -3,7 +3,7 @@
 # is still missing afterwards is a failure with a sentence, never a silent skip.
 set -eu
 
-tools='git:git git-lfs:git-lfs gh:gh openssl:openssl setpriv:util-linux strace:strace shellcheck:shellcheck busybox:busybox'
+tools='git:git git-lfs:git-lfs gh:gh openssl:openssl setpriv:util-linux strace:strace shellcheck:shellcheck busybox:busybox chromium:chromium faketime:faketime stty:coreutils script:bsdutils'
 missing=''
 for pair in $tools; do
   command -v "${pair%%:*}" >/dev/null 2>&1 || missing="$missing ${pair##*:}"
