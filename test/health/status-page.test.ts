@@ -145,7 +145,7 @@ it('is light and dark, with contrast, and a table to a reader on a phone as well
   await reads(page, 'Work in 1 repository is at risk');
   for (const dark of [false, true]) {
     await page.show({ width: 375, height: 800, dark });
-    const worst = await page.evaluate(`(${leastContrast.toString()})()`);
+    const worst = await page.evaluate(`{${LEAST_CONTRAST}}`);
     expect(worst, dark ? 'dark' : 'light').toBeGreaterThan(4.5);
     const scheme = `matchMedia('(prefers-color-scheme: dark)').matches`;
     expect(await page.evaluate(scheme)).toBe(dark);
@@ -160,32 +160,26 @@ it('is light and dark, with contrast, and a table to a reader on a phone as well
 });
 
 /** Runs in the page: the least contrast (WCAG 2) of any text with what it stands on. */
-function leastContrast(): number {
-  const numbers = (color: string): number[] => (color.match(/[\d.]+/g) ?? []).map(Number);
-  const luminance = (color: string): number => {
-    const [red = 0, green = 0, blue = 0] = numbers(color).map((value) => {
+const LEAST_CONTRAST = `
+  const numbers = (color) => (color.match(/[\\d.]+/g) ?? []).map(Number);
+  const luminance = (color) => {
+    const [red, green, blue] = numbers(color).map((value) => {
       const part = value / 255;
       return part <= 0.03928 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4;
     });
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
   };
-  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- the browser's own objects; Node's types have none
-  const { document, getComputedStyle } = globalThis as any;
-  let least = Infinity;
-  for (const element of document.querySelectorAll('body *')) {
-    const text = [...element.childNodes].some(
-      (node) => node.nodeType === 3 && node.data.trim() !== '',
-    );
-    if (!text || element.getClientRects().length === 0) continue;
+  const contrasts = [...document.querySelectorAll('body *')].flatMap((element) => {
+    const texts = [...element.childNodes].filter((node) => node.nodeType === 3);
+    if (!texts.some(({ data }) => data.trim() !== '')) return [];
+    if (element.getClientRects().length === 0) return [];
     let ground = element;
-    while (numbers(getComputedStyle(ground).backgroundColor)[3] === 0)
-      ground = ground.parentElement;
+    while (numbers(getComputedStyle(ground).backgroundColor)[3] === 0) ground = ground.parentElement;
     const pair = [getComputedStyle(element).color, getComputedStyle(ground).backgroundColor];
-    const [low = 0, high = 0] = pair.map(luminance).sort((a, b) => a - b);
-    least = Math.min(least, (high + 0.05) / (low + 0.05));
-  }
-  return least;
-}
+    const [low, high] = pair.map(luminance).sort((a, b) => a - b);
+    return [(high + 0.05) / (low + 0.05)];
+  });
+  Math.min(...contrasts);`;
 
 it('asks nothing while nobody looks', async () => {
   let asked = 0;
