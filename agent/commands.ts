@@ -6,13 +6,11 @@ import type { Config } from './cli.ts';
 import { AgentError, EXIT } from './errors.ts';
 import { fetchStatus, requestControl } from './health/control-client.ts';
 import type { Host } from './host.ts';
-import { sleep } from './lifetime.ts';
 import { describeManifest } from './manifest/describe.ts';
 import { loadManifest } from './manifest/load-manifest.ts';
-import type { StatusSnapshot } from './status.ts';
 import { renderStatus } from './terminal/status-table.ts';
+import { exitCodeOf, layoutOf, watchStatus } from './watch-status.ts';
 
-const WATCH_INTERVAL_MS = 1000;
 const PROBE_TIMEOUT_MS = 2500;
 
 /** Validates the manifest as it is now and prints it normalised, tokens left out. */
@@ -30,48 +28,13 @@ export async function check(config: Config, host: Host): Promise<number> {
   return EXIT.ok;
 }
 
-/** 0, or 3 while work is at risk; 69 without a daemon. */
+/** 0, or 3 while work is at risk; 69 without a daemon, be it at the start or at the end. */
 export async function status(config: Config, host: Host): Promise<number> {
   if (config.watch) return watchStatus(config, host);
   const snapshot = await fetchStatus(config.runDir);
-  host.stdout.write(config.json ? `${JSON.stringify(snapshot, null, 2)}\n` : view(snapshot, host));
+  const view = (): string => renderStatus(snapshot, layoutOf(host));
+  host.stdout.write(config.json ? `${JSON.stringify(snapshot, null, 2)}\n` : view());
   return exitCodeOf(snapshot);
-}
-
-/** On a terminal each look replaces the one before; elsewhere they follow each other. */
-async function watchStatus(config: Config, host: Host): Promise<number> {
-  const ending = new AbortController();
-  const unsubscribe = host.onSignal((signal) => {
-    if (signal === 'SIGINT' || signal === 'SIGTERM') ending.abort();
-  });
-  const clear = host.stdout.isTTY === true && !config.json ? '\x1b[H\x1b[2J' : '';
-  let snapshot = await fetchStatus(config.runDir);
-  try {
-    while (!ending.signal.aborted) {
-      const text = config.json ? `${JSON.stringify(snapshot)}\n` : view(snapshot, host);
-      host.stdout.write(clear + text);
-      await sleep(WATCH_INTERVAL_MS, ending.signal).catch((error: unknown) => {
-        if (!ending.signal.aborted) throw error;
-      });
-      snapshot = await fetchStatus(config.runDir);
-    }
-  } finally {
-    unsubscribe();
-  }
-  return exitCodeOf(snapshot);
-}
-
-function view(snapshot: StatusSnapshot, { stdout, env }: Host): string {
-  const terminal = stdout.isTTY === true;
-  return renderStatus(snapshot, {
-    columns: stdout.columns ?? 100,
-    colour: terminal && (env['NO_COLOR'] ?? '') === '',
-    now: new Date(),
-  });
-}
-
-function exitCodeOf(snapshot: StatusSnapshot): number {
-  return snapshot.mounts.some((mount) => mount.at_risk !== null) ? EXIT.atRisk : EXIT.ok;
 }
 
 /** The daemon reads its manifest again; its refusal (65) is this command's. */

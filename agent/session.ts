@@ -105,10 +105,7 @@ export class Session {
   }
 
   /** What the operator keeps in a file; undefined without one. @throws what `read` throws. */
-  async readSecret(
-    path: string | null,
-    read: (path: string) => Promise<Token>,
-  ): Promise<Token | undefined> {
+  async readSecret(path: string | null, read: (path: string) => Promise<Token>) {
     if (path === null) return undefined;
     const secret = await read(path);
     this.#redactor.add(secret);

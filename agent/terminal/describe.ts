@@ -48,6 +48,16 @@ export function percentOf({ done, total }: Counted): number {
   return Math.min(100, Math.floor((done / total) * 100));
 }
 
+/** `████░░░░`, exactly so many columns; what is missing is painted by `paint`. */
+export function drawBar(
+  { done, total }: Counted,
+  columns: number,
+  paint: (text: string) => string = (text) => text,
+): string {
+  const full = Math.floor(Math.min(1, done / total) * columns);
+  return '█'.repeat(full) + paint('░'.repeat(columns - full));
+}
+
 /** The last component of each mount path, or the whole path where two have the same. */
 export function labelsOf(mountPaths: readonly string[]): ReadonlyMap<string, string> {
   const uses = new Map<string, number>();

@@ -10,6 +10,7 @@ import {
   describeError,
   describeHead,
   describeProgress,
+  drawBar,
   percentOf,
 } from './describe.ts';
 import type { Counted } from './describe.ts';
@@ -86,12 +87,7 @@ function movingTail(
   }
   if (!hasBar) return percent + rest;
   const columns = Math.min(LONGEST_BAR_COLUMNS, BAR_COLUMNS + left);
-  return bar(counted, columns, palette) + GAP + percent + rest;
-}
-
-function bar({ done, total }: Counted, columns: number, palette: Palette): string {
-  const full = Math.floor(Math.min(1, done / total) * columns);
-  return '█'.repeat(full) + palette.faint('░'.repeat(columns - full));
+  return drawBar(counted, columns, palette.faint) + GAP + percent + rest;
 }
 
 /** A phase change as lines for a log: one, or three when something has to be done about it. */

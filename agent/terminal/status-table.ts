@@ -4,11 +4,13 @@
  */
 import type { Health, MountStatus, Phase, StatusSnapshot } from '../status.ts';
 import {
+  countedOf,
   describeAtRisk,
   describeError,
   describeHead,
   describePhase,
   describeProgress,
+  drawBar,
 } from './describe.ts';
 import { createPalette } from './palette.ts';
 import type { Palette } from './palette.ts';
@@ -19,6 +21,8 @@ export interface StatusLayout {
   readonly columns: number;
   readonly colour: boolean;
   readonly now: Date;
+  /** Progress as a bar as well: for a view that is painted again and again. */
+  readonly bars?: boolean;
 }
 
 const GAP = '  ';
@@ -28,6 +32,7 @@ const NARROWEST_AT_RISK_COLUMNS = 24;
 const LONGEST_PATH_COLUMNS = 40;
 const LONGEST_BRANCH_COLUMNS = 36;
 const SHOWN_PATHS = 10;
+const BAR_COLUMNS = 12;
 
 type Cells = readonly [path: string, phase: string, branch: string, atRisk: string];
 
@@ -76,11 +81,11 @@ function deadline(
 
 function mountTable(
   mounts: readonly MountStatus[],
-  { columns }: StatusLayout,
+  { columns, bars = false }: StatusLayout,
   palette: Palette,
 ): string[] {
   if (mounts.length === 0) return ['No mounts yet.'];
-  const rows = mounts.map(cellsOf);
+  const rows = mounts.map((mount) => cellsOf(mount, bars));
   const shape = shapeOf([HEADINGS, ...rows], columns);
   const { widths, isWide } = shape;
   const titles = HEADINGS.slice(0, isWide ? 4 : 3);
@@ -89,13 +94,18 @@ function mountTable(
   return [palette.faint(title.trimEnd()), ...lines];
 }
 
-function cellsOf(mount: MountStatus): Cells {
+function cellsOf(mount: MountStatus, bars: boolean): Cells {
   const { phase, head, at_risk: atRisk } = mount;
   // Before a mount is ready nobody can have worked in it: the place shows how far it is.
   const isOver = phase === 'ready' || phase === 'failed';
-  const progress = isOver ? '' : describeProgress(mount);
+  const progress = isOver ? '' : `${bars ? barOf(mount) : ''}${describeProgress(mount)}`;
   const risk = phase === 'ready' || atRisk !== null ? describeAtRisk(atRisk) : progress;
   return [mask(mount.mount_path), describePhase(mount), describeHead(head), risk];
+}
+
+function barOf(mount: MountStatus): string {
+  const counted = countedOf(mount);
+  return counted === null ? '' : `${drawBar(counted, BAR_COLUMNS)} `;
 }
 
 interface TableShape {
