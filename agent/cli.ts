@@ -83,6 +83,7 @@ export function parseInvocation(argv: readonly string[], env: Environment): Invo
     })
     .version(VERSION)
     .help()
+    .completion('completion', 'Print a script for completion; SHELL says whether for bash or zsh')
     .strict()
     .demandCommand(1, 'Name a command; --help lists them.')
     .wrap(100)

@@ -3,11 +3,15 @@ import { format } from 'prettier';
 import { ERROR_TABLE } from '../../agent/errors.ts';
 import type { ErrorCode } from '../../agent/errors.ts';
 import { manifestJsonSchema } from '../../agent/manifest/schema.ts';
+import { logDocument } from './log-document.ts';
+import { manPage } from './man-page.ts';
 
 export const DOCS = new URL('../../docs/', import.meta.url);
 
 export const documents: Readonly<Record<string, () => string | Promise<string>>> = {
   'errors.md': errorsDocument,
+  'log-messages.md': logDocument,
+  'mount-agent.1': manPage,
   'manifest.schema.json': () =>
     format(JSON.stringify(manifestJsonSchema()), { parser: 'json', printWidth: 100 }),
 };

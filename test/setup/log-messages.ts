@@ -1,0 +1,186 @@
+/**
+ * What the log says, and what it means to whoever reads it: the source of docs/log-messages.md.
+ * test/log-messages.test.ts holds the list and the messages in agent/ together; `…` is a part that varies.
+ */
+
+export interface LogMessage {
+  readonly message: string;
+  /** What it means, and what there is to do. */
+  readonly meaning: string;
+}
+
+export const LOG_SECTIONS: Readonly<Record<string, readonly LogMessage[]>> = {
+  'The session': [
+    {
+      message: 'serving',
+      meaning: 'The health endpoint answers at `listen`. The first line of `run`.',
+    },
+    {
+      message: 'waiting for the manifest',
+      meaning:
+        'There is no manifest yet at the path of `manifest`; after `timeoutMs` the daemon ends with 65. The orchestrator has to drop it.',
+    },
+    {
+      message: 'manifest read',
+      meaning: 'The mounts of the session are known, and their tokens are wired for git and gh.',
+    },
+    {
+      message: 'resource of another type skipped',
+      meaning: 'The manifest has something that is not a repository; it is for somebody else.',
+    },
+    {
+      message: 'tokens rotated',
+      meaning:
+        'A new manifest is in force; `mounts` are those whose token changed. Failed mounts are tried again.',
+    },
+    {
+      message: 'new manifest refused; the old one stays in force',
+      meaning:
+        'A new manifest has a fault (`err`), or changes a url or a mount_path. Nothing has changed; drop a right one.',
+    },
+    { message: 'stopping', meaning: 'A signal (`signal`) ends the session.' },
+    {
+      message: 'cannot go on',
+      meaning: 'The daemon ends with the exit code of `err.code`. The last line of a failed start.',
+    },
+  ],
+  'A mount': [
+    { message: 'cloning', meaning: 'An attempt begins; `attempt` counts from 1.' },
+    {
+      message: 'complete clone adopted',
+      meaning: 'The clone of an earlier start is whole and is used as it is, without the network.',
+    },
+    { message: 'clone published', meaning: 'The clone is whole and stands at its mount path.' },
+    { message: 'mount ready', meaning: 'The mount can be used; `durationMs` since its start.' },
+    {
+      message: 'mount failed; it is tried again',
+      meaning: 'A failure that may pass (`err`); the next attempt is at `nextAttemptAt`.',
+    },
+    {
+      message: 'mount failed',
+      meaning:
+        'No further attempt until a rotation or a new start: `err.code` and `err.remedy` say what to do.',
+    },
+    {
+      message: 'mount cannot be watched',
+      meaning: 'The mount is ready, but work at risk in it is not seen (`err`). Start again.',
+    },
+    {
+      message: '… ended',
+      meaning:
+        'A process that cloned or rescued has ended (level debug); `exitCode`, `signalCode`.',
+    },
+  ],
+  Tokens: [
+    {
+      message: 'the host refuses the token',
+      meaning: 'Nothing can be fetched or pushed any more: rotate the token (`err.remedy`).',
+    },
+    {
+      message: 'the token is good for a push',
+      meaning: 'The host would take a push with it.',
+    },
+    {
+      message: 'the token can read but not push: …',
+      meaning:
+        'Work in the mount cannot be saved by a push: give the token "Contents: Read and write".',
+    },
+    {
+      message: 'work in the mount cannot be pushed until its token is rotated',
+      meaning:
+        'There is work at risk (`atRisk`), and the token is refused: rotate it before the reclaim.',
+    },
+    {
+      message: 'user.name and user.email are those of the token',
+      meaning: 'Commits in `mounts` are by the user that the host names for the token.',
+    },
+    {
+      message: 'the host does not say who commits. …',
+      meaning: 'Commits need a name: `git_user` in the manifest, or `--git-user`.',
+    },
+    {
+      message: 'tokens cannot be looked at',
+      meaning: 'A defect (`err`): report it. Clones and pushes are not concerned.',
+    },
+  ],
+  'Work at risk': [
+    {
+      message: 'work will be lost in … unless it is saved: …',
+      meaning:
+        'A threshold of `--warn-before` has passed with work at risk. Once each, until there is activity.',
+    },
+    {
+      message: 'ending with work at risk',
+      meaning:
+        'The session ended with work on the disk that no host has (`atRisk`). Keep the disk, or rescue it.',
+    },
+    {
+      message: 'no last look at the work at risk',
+      meaning: 'At the end the mount could not be read (`err`); what was known before counts.',
+    },
+    {
+      message: 'too few inotify watches for this repository: …',
+      meaning:
+        'Changes are looked for at intervals, with more delay: raise fs.inotify.max_user_watches on the host.',
+    },
+    {
+      message: 'watching reported an error',
+      meaning: 'The kernel refused a watch (`reason`); what is not watched is read at intervals.',
+    },
+    {
+      message: 'the watch of this mount has ended',
+      meaning:
+        'A defect (`err`): work at risk in this mount is no longer counted. Start again and report it.',
+    },
+    {
+      message: 'AT_RISK.md cannot be written to the run directory',
+      meaning:
+        'The agent is not warned by the file (`reason`): is the run directory full or read-only?',
+    },
+    {
+      message: 'the last activity cannot be written to the run directory',
+      meaning: 'After a new start the time to the reclaim begins anew (`reason`).',
+    },
+    {
+      message: 'the warning cannot be written to the run directory',
+      meaning: 'After a new start a warning may come twice (`reason`).',
+    },
+    {
+      message: 'the run directory cannot be watched; looking each minute',
+      meaning: 'A `touch activity` counts with up to a minute of delay (`reason`).',
+    },
+    {
+      message: 'the run directory is no longer watched',
+      meaning: 'The same, later (level debug).',
+    },
+  ],
+  'The command': [
+    { message: 'command started', meaning: 'The command after `--` runs as `pid`.' },
+    {
+      message: 'command ended',
+      meaning: 'With `code` or by `signal`; the daemon ends with the same.',
+    },
+    {
+      message: 'command did not end in time: killed',
+      meaning: 'It ignored SIGTERM for `graceMs`, and got SIGKILL.',
+    },
+    {
+      message: 'signal not sent',
+      meaning: 'A signal could not be handed on to the command (`err`).',
+    },
+  ],
+  'The endpoint': [
+    {
+      message: 'http listener',
+      meaning: 'The listener reported a fault (`err`); probes may fail.',
+    },
+    {
+      message: 'request failed',
+      meaning: 'A defect (`err`): a request was answered with 500. Report it.',
+    },
+    {
+      message: 'status.json not written',
+      meaning: 'The run directory is full or read-only (`err`); the endpoint has the same content.',
+    },
+  ],
+};
