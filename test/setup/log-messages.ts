@@ -86,11 +86,6 @@ export const LOG_SECTIONS: Readonly<Record<string, readonly LogMessage[]>> = {
         'Work in the mount cannot be saved by a push: give the token "Contents: Read and write".',
     },
     {
-      message: 'work in the mount cannot be pushed until its token is rotated',
-      meaning:
-        'There is work at risk (`atRisk`), and the token is refused: rotate it before the reclaim.',
-    },
-    {
       message: 'user.name and user.email are those of the token',
       meaning: 'Commits in `mounts` are by the user that the host names for the token.',
     },
@@ -105,9 +100,40 @@ export const LOG_SECTIONS: Readonly<Record<string, readonly LogMessage[]>> = {
   ],
   'Work at risk': [
     {
-      message: 'work will be lost in … unless it is saved: …',
+      message: '…',
       meaning:
-        'A threshold of `--warn-before` has passed with work at risk. Once each, until there is activity.',
+        'With `reason`, a warning in whole words: work will be lost (`deadline`: a threshold of `--warn-before` has passed), or cannot be pushed until the token is rotated (`token_refused`). Once each, until there is activity. Without it, a file of the run directory that cannot be written.',
+    },
+    {
+      message: 'warning withdrawn: …',
+      meaning: 'What was warned of is safe, or somebody is at work again (`reason`).',
+    },
+    {
+      message: 'warning not delivered',
+      meaning:
+        'The program of `--on-warn` or the URL of `--warn-url` did not take a warning (`channel`, `code`); the log and AT_RISK.md have it.',
+    },
+    {
+      message: 'warning is posted again',
+      meaning:
+        'The URL of `--warn-url` did not answer well (`reason`); the next attempt is at `nextAttemptAt`.',
+    },
+    {
+      message: 'warning …',
+      meaning: 'What became of a warning on its way to `channel`.',
+    },
+    {
+      message: 'on-warn program ended',
+      meaning: 'The program of `--on-warn` has ended, with its output.',
+    },
+    {
+      message: 'the warning was not read',
+      meaning: 'The program of `--on-warn` closed its standard input; that is its right.',
+    },
+    {
+      message: 'no time for a last look at the work at risk',
+      meaning:
+        'At the end the mount was too large to be read once more; what was known before counts.',
     },
     {
       message: 'ending with work at risk',
@@ -133,17 +159,8 @@ export const LOG_SECTIONS: Readonly<Record<string, readonly LogMessage[]>> = {
         'A defect (`err`): work at risk in this mount is no longer counted. Start again and report it.',
     },
     {
-      message: 'AT_RISK.md cannot be written to the run directory',
-      meaning:
-        'The agent is not warned by the file (`reason`): is the run directory full or read-only?',
-    },
-    {
       message: 'the last activity cannot be written to the run directory',
       meaning: 'After a new start the time to the reclaim begins anew (`reason`).',
-    },
-    {
-      message: 'the warning cannot be written to the run directory',
-      meaning: 'After a new start a warning may come twice (`reason`).',
     },
     {
       message: 'the run directory cannot be watched; looking each minute',

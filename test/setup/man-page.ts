@@ -97,13 +97,13 @@ function commandLines({
 
 function flagLines(flag: Flag): string[] {
   const options: Options = FLAGS[flag];
-  const { choices, default: value } = options;
-  const values = choices?.map(String).join('|');
+  const values = options.choices?.map(String).join('|');
   const argument =
     options.type === 'boolean' ? '' : ` \\fI${text(values ?? argumentOf(options))}\\fR`;
-  const given: unknown = Array.isArray(value) ? value.join() : value;
-  const isSaid = given !== undefined && given !== false;
-  const usual = isSaid ? ` Default: ${String(given)}.` : '';
+  const given: unknown = options.default;
+  const shown = Array.isArray(given) ? given.map(String).join() : given;
+  const isSaid = typeof shown === 'string' || typeof shown === 'number';
+  const usual = isSaid ? ` Default: ${shown}.` : '';
   return item(`\\fB\\-\\-${text(flag)}\\fR${argument}`, `${options.describe ?? ''}.${usual}`);
 }
 

@@ -210,11 +210,12 @@ export class Soak implements AsyncDisposable {
     if (msg === 'serving') this.#serving();
     const isOdd = level === 'fatal' || level === 'not JSON' || err?.code === 'INTERNAL';
     if (isOdd) this.violation('log', JSON.stringify(record).slice(0, 1500));
-    const { warn_before_ms: thresholdMs, reclaim_at: at } = record as {
-      warn_before_ms?: number;
+    const { threshold_seconds: threshold, reclaim_at: at } = record as {
+      threshold_seconds?: number | null;
       reclaim_at?: string;
     };
-    if (thresholdMs === undefined || at === undefined) return;
+    if (typeof threshold !== 'number' || at === undefined) return;
+    const thresholdMs = threshold * 1000;
     const reclaimAtMs = Date.parse(at);
     if (this.warningsFor(reclaimAtMs, thresholdMs) > 0) {
       this.violation('I9', `warned twice, ${thresholdMs} ms before ${at}`);
