@@ -13,7 +13,15 @@ import { StatusTable } from '../../agent/status.ts';
 const ROOT = new URL('../../', import.meta.url);
 /** What Prometheus adds to each series, and what a histogram has. */
 const ADDED_LABELS = ['instance', 'job', 'le'];
-const PHASES = ['pending', 'connecting', 'receiving', 'indexing', 'checking_out', 'ready', 'failed'];
+const PHASES = [
+  'pending',
+  'connecting',
+  'receiving',
+  'indexing',
+  'checking_out',
+  'ready',
+  'failed',
+];
 
 interface Rules {
   readonly groups: readonly { readonly rules: readonly { alert: string; expr: string }[] }[];
@@ -83,7 +91,8 @@ it.each(expressions)('%s: %s', async (_, expression) => {
   expect(nodes('LabelName').filter((label) => !labels.includes(label))).toEqual([]);
   for (const matcher of nodes('UnquotedLabelMatcher')) {
     const [, label = '', value = ''] = /^(\w+)\s*(?:[=!]~|!?=)\s*"(.*)"$/.exec(matcher) ?? [];
-    if (label === 'code') expect(Object.keys(ERROR_TABLE)).toEqual(expect.arrayContaining(value.split('|')));
+    if (label === 'code')
+      expect(Object.keys(ERROR_TABLE)).toEqual(expect.arrayContaining(value.split('|')));
     if (label === 'phase') expect(PHASES).toEqual(expect.arrayContaining(value.split('|')));
   }
 });

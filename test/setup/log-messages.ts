@@ -147,11 +147,16 @@ export const LOG_SECTIONS: Readonly<Record<string, readonly LogMessage[]>> = {
     {
       message: 'too few inotify watches for this repository: …',
       meaning:
-        'Changes are looked for at intervals, with more delay: raise fs.inotify.max_user_watches on the host.',
+        'Some changes are looked for at intervals, with more delay: raise fs.inotify.max_user_watches on the host.',
     },
     {
-      message: 'watching reported an error',
-      meaning: 'The kernel refused a watch (`reason`); what is not watched is read at intervals.',
+      message: 'so many changes at once: all is read again',
+      meaning:
+        'The kernel dropped events, so that everything is looked at once more; nothing to do.',
+    },
+    {
+      message: 'all directories are watched again',
+      meaning: 'There are enough watches now: changes are seen at once again.',
     },
     {
       message: 'the watch of this mount has ended',
