@@ -96,6 +96,8 @@ async function serve(
   await mounts.until(config.wait);
   if (config.command.length === 0) return await untilStopped(session.signal);
   await users;
+  // A command that starts after the signal would be told by nobody.
+  session.signal.throwIfAborted();
   const env = session.commandEnvironment;
   const { command: argv, leavesZombies } = withReaper(config.command, env['PATH'] ?? '', host.pid);
   if (leavesZombies) log.warn(NO_REAPER);

@@ -40,6 +40,16 @@ export const LOG_SECTIONS: Readonly<Record<string, readonly LogMessage[]>> = {
     },
     { message: 'stopping', meaning: 'A signal (`signal`) ends the session.' },
     {
+      message: 'the daemon failed: …',
+      meaning:
+        'A defect (`err`): report it. The command goes on or is ended with the daemon, as `--on-crash` says.',
+    },
+    {
+      message: 'nobody watches over the daemon',
+      meaning:
+        'Should the daemon be killed, its command is told by nobody (`err`): is there no /bin/sh?',
+    },
+    {
       message: 'cannot go on',
       meaning: 'The daemon ends with the exit code of `err.code`. The last line of a failed start.',
     },
