@@ -50,6 +50,12 @@ export interface Config {
   readonly logLevel: LogLevel | null;
   /** null: pretty on a terminal, JSON elsewhere. */
   readonly logFormat: 'json' | 'pretty' | null;
+  /** Directory for rescue files; null: the current one. */
+  readonly out: string | null;
+  readonly includeIgnored: boolean;
+  readonly selfContained: boolean;
+  /** A rescue file to check; null: none, write one. */
+  readonly verify: string | null;
   /** A new directory to restore into; null: the clone itself. */
   readonly into: string | null;
   /** What of a rescue that git would run is restored too. */

@@ -4,7 +4,7 @@
 import type { Options } from 'yargs';
 
 export type CommandName =
-  'run' | 'mount' | 'check' | 'status' | 'restore' | 'rotate' | 'healthcheck';
+  'run' | 'mount' | 'check' | 'status' | 'rescue' | 'restore' | 'rotate' | 'healthcheck';
 
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
 
@@ -111,6 +111,18 @@ export const FLAGS = {
     default: false,
     describe: 'Put linked worktrees that stood outside the mount back where they were',
   },
+  out: { type: 'string', describe: 'Directory for the files; the current one unless told' },
+  'include-ignored': {
+    type: 'boolean',
+    default: false,
+    describe: 'Take files that .gitignore names as well',
+  },
+  'self-contained': {
+    type: 'boolean',
+    default: false,
+    describe: 'Take the whole history, as if there were no remote',
+  },
+  verify: { type: 'string', describe: 'Check this rescue file and do nothing else' },
   json: { type: 'boolean', default: false, describe: 'Print the status as JSON' },
   watch: { type: 'boolean', default: false, describe: 'Keep the status on the screen' },
 } as const satisfies Record<string, Options>;
@@ -167,6 +179,12 @@ export const COMMANDS: Readonly<
     usage: 'status',
     describe: 'Show what the running daemon knows: 0, 3 work at risk, 69 no daemon',
     flags: ['run-dir', 'json', 'watch'],
+  },
+  rescue: {
+    usage: 'rescue [mount..]',
+    describe:
+      'Write everything at risk into one file per mount: 0, 65 bad file (--verify), 69 some failed',
+    flags: ['out', 'include-ignored', 'self-contained', 'verify', 'run-dir', 'json'],
   },
   restore: {
     usage: 'restore <file> [mount]',

@@ -87,6 +87,8 @@ async function dispatch(name: CommandName, config: Config): Promise<number> {
       return (await import('./commands.ts')).check(config, host);
     case 'status':
       return (await import('./commands.ts')).status(config, host);
+    case 'rescue':
+      return (await import('./rescue-command.ts')).rescueCommand(config, host);
     case 'restore':
       return (await import('./restore-command.ts')).restoreCommand(config, host);
     case 'rotate':

@@ -3,7 +3,7 @@
  * finds them. Reads only, and synchronously: a read is a few microseconds, less than a promise and a
  * thread cost. Sizes are held against what comes out of zlib and deltas; oids are not recomputed.
  */
-import { closeSync, readdirSync, writeSync } from 'node:fs';
+import { closeSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { PackError, errnoOf } from '../errors.ts';
 import { listObjectsDirs } from './alternates.ts';
@@ -16,6 +16,7 @@ import { InflateFault } from './inflater.ts';
 import { openLooseObject, streamLooseObject, type LooseObject } from './loose-object.ts';
 import { PackFile, ReadWindow } from './pack-file.ts';
 import { PackObjectReader } from './pack-object-reader.ts';
+import { writeFully } from './regular-file.ts';
 import { asStorageError } from './storage-error.ts';
 import type { StoredPlace } from './stored-object.ts';
 
@@ -229,13 +230,6 @@ function listPacks(objectsDir: string): string[] {
 function requireBlob(type: number): void {
   if (type === OBJECT_TYPE.blob) return;
   throw new DeltaFault(`expected a blob, got a ${TYPE_NAMES[type] ?? 'damaged object'}`);
-}
-
-function writeFully(fd: number, content: Buffer): void {
-  let written = 0;
-  while (written < content.length) {
-    written += writeSync(fd, content, written, content.length - written);
-  }
 }
 
 /** What is wrong with an object's bytes, or with the disk, as one error that says which object. */

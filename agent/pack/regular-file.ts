@@ -2,7 +2,7 @@
  * A path in a directory that others can write in; a regular file's descriptor out. A FIFO, device or
  * directory there neither blocks nor is read.
  */
-import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readSync, writeSync } from 'node:fs';
 import { errnoOf } from '../errors.ts';
 
 export interface OpenFile {
@@ -55,4 +55,12 @@ export function readFully(
     filled += got;
   }
   return filled;
+}
+
+/** Writes all of it at the descriptor's position. */
+export function writeFully(fd: number, content: Buffer): void {
+  let written = 0;
+  while (written < content.length) {
+    written += writeSync(fd, content, written, content.length - written);
+  }
 }

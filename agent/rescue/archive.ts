@@ -189,7 +189,8 @@ export class Archive implements AsyncDisposable {
   }
 }
 
-function asWriteError(error: unknown, directory: string): unknown {
+/** What the disk said of the directory that is written to, as one error. */
+export function asWriteError(error: unknown, directory: string): unknown {
   const errno = errnoOf(error);
   if (error instanceof AgentError || errno === undefined || errno.startsWith('ERR_')) return error;
   return new AgentError(

@@ -3,19 +3,20 @@
  * Reads only: no lock, no refresh, no ref, nothing run. What changes while it is taken is taken again,
  * a few times, and then said. Whatever ends it early leaves no file that passes for a rescue.
  */
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, realpathSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { AgentError, PackError } from '../errors.ts';
-import { mountKey } from '../mount-key.ts';
 import { toBytePath } from '../repository/byte-path.ts';
 import { Pace } from '../repository/pace.ts';
 import type { RemoteTags } from '../repository/remote-tags.ts';
-import { isDirectory } from '../repository/repository.ts';
-import { Archive } from './archive.ts';
+import { isDirectory, statOrUndefined } from '../repository/repository.ts';
+import { Archive, asWriteError } from './archive.ts';
 import { CapturePass } from './capture-pass.ts';
 import type { PassResult } from './capture-pass.ts';
 import { describeCounts } from './counts.ts';
 import type { RescueCounts } from './format.ts';
+import { RESCUE_EXTENSION, rescueFileName } from './shelf.ts';
 
 export interface CaptureContext {
   /** Absolute: the directory to read. */
@@ -72,6 +73,8 @@ export async function capture(context: CaptureContext): Promise<CaptureOutcome> 
   if (!isDirectory(toBytePath(mount))) {
     throw new AgentError('RESCUE_SOURCE_MISSING', `${mount}: there is no such directory`);
   }
+  requireOutside(out, mount);
+  await makeDirectory(out);
   const createdAt = new Date();
   const shown = context.selfContained ? null : await askRemote(context);
   const broken = new Set<string>();
@@ -99,6 +102,28 @@ export async function capture(context: CaptureContext): Promise<CaptureOutcome> 
       pass--;
     }
   }
+}
+
+/** A rescue inside of what it rescues would change it, and be in the next one. */
+function requireOutside(out: string, mount: string): void {
+  const [inner, outer] = [realPath(out), realPath(mount)];
+  if (inner !== outer && !inner.startsWith(`${outer}/`)) return;
+  const message = `${out} lies in the mount ${mount}: expected a directory outside of it`;
+  throw new AgentError('RESCUE_WRITE_FAILED', message);
+}
+
+async function makeDirectory(path: string): Promise<void> {
+  try {
+    await mkdir(path, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    throw asWriteError(error, path);
+  }
+}
+
+function realPath(path: string): string {
+  const parent = dirname(path);
+  const real = statOrUndefined(() => realpathSync(path));
+  return real ?? (parent === path ? path : join(realPath(parent), basename(path)));
 }
 
 function outcomeOf({ file, sizeBytes, manifest }: PassResult, createdAt: Date): CaptureOutcome {
@@ -140,12 +165,11 @@ function isBrokenObject(error: unknown, broken: Set<string>): boolean {
   return true;
 }
 
-/** `web-0123456789ab-20260102T030405Z.rescue.tar.gz`; a second one of the same second has a number. */
+/** A second one of the same second has a number. */
 function fileName({ mountPath, out }: CaptureContext, createdAt: Date): string {
-  const stamp = createdAt.toISOString().replace(/\.\d+/, '').replaceAll(/[-:]/g, '');
-  const stem = `${mountKey(mountPath)}-${stamp}`;
+  const name = rescueFileName(mountPath, createdAt);
   for (let n = 1; ; n++) {
-    const name = `${stem}${n === 1 ? '' : `-${n}`}.rescue.tar.gz`;
-    if (!existsSync(join(out, name))) return name;
+    const free = n === 1 ? name : name.replace(RESCUE_EXTENSION, `-${n}${RESCUE_EXTENSION}`);
+    if (!existsSync(join(out, free))) return free;
   }
 }

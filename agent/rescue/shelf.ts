@@ -15,7 +15,7 @@ import { mountKey } from '../mount-key.ts';
 import { HEADER_LIMIT_BYTES, MEMBER, parseHeader } from './format.ts';
 import type { RescueHeader } from './format.ts';
 
-const EXTENSION = '.rescue.tar.gz';
+export const RESCUE_EXTENSION = '.rescue.tar.gz';
 /** Rescues of one mount that are kept. */
 const KEPT = 3;
 /** zlib has codes as well: Z_DATA_ERROR. */
@@ -29,7 +29,7 @@ export interface ShelvedRescue {
 /** `web-0123456789ab-20260102T030405Z.rescue.tar.gz`; names sort as the times do. */
 export function rescueFileName(mountPath: string, createdAt: Date): string {
   const time = createdAt.toISOString().replaceAll(/[-:]|\.\d+/g, '');
-  return `${mountKey(mountPath)}-${time}${EXTENSION}`;
+  return `${mountKey(mountPath)}-${time}${RESCUE_EXTENSION}`;
 }
 
 /**

@@ -7,6 +7,7 @@ import { capture } from '../../agent/rescue/capture.ts';
 import type { CaptureContext, CaptureOutcome } from '../../agent/rescue/capture.ts';
 import { parseManifest } from '../../agent/rescue/format.ts';
 import type { RescueManifest } from '../../agent/rescue/format.ts';
+import { verifyRescue } from '../../agent/rescue/verify.ts';
 import { copyTemplate, createTemplate, fingerprint, runGit } from '../work/scratch-repository.ts';
 import type { ScratchRepository } from '../work/scratch-repository.ts';
 import { FIRST_STEPS, STEPS, takeStep } from '../work/steps.ts';
@@ -59,6 +60,7 @@ async function take(
     signal: new AbortController().signal,
     ...options,
   });
+  await verifyRescue(outcome.file, { signal: new AbortController().signal });
   execFileSync('tar', ['-xzf', outcome.file, '-C', directory]);
   const manifest = parseManifest(readFileSync(join(directory, 'manifest.json')));
   return { outcome, manifest, directory };
