@@ -37,6 +37,11 @@ export interface GitIndex {
 export interface ReadIndexOptions {
   /** Most bytes of the file, and again of the paths in it once they are expanded. */
   readonly limitBytes?: number;
+  /**
+   * Takes the entries of an index that is not split one by one, in order; `entries` is empty then.
+   * For who keeps less of an entry than all of it.
+   */
+  readonly onEntry?: (entry: IndexEntry) => void;
 }
 
 const SIGNATURE = 0x44495243; // DIRC
@@ -56,7 +61,8 @@ export function readIndex(gitdir: string, options: ReadIndexOptions = {}): GitIn
   const path = join(gitdir, 'index');
   const file = readIndexFile(path, limitBytes);
   if (file === undefined) return EMPTY;
-  const { entries: own, cacheTree, resolveUndo, link } = parseIndex(file.bytes, path, limitBytes);
+  const parsed = parseIndex(file.bytes, path, limitBytes, options.onEntry);
+  const { entries: own, cacheTree, resolveUndo, link } = parsed;
   const shared = link?.sharedOid ?? null;
   const entries =
     link === null || shared === null
@@ -108,7 +114,12 @@ interface ParsedIndex {
   readonly link: IndexLink | null;
 }
 
-function parseIndex(bytes: Buffer, path: string, limitBytes: number): ParsedIndex {
+function parseIndex(
+  bytes: Buffer,
+  path: string,
+  limitBytes: number,
+  onEntry?: (entry: IndexEntry) => void,
+): ParsedIndex {
   if (bytes.length < HEADER_BYTES + OID_BYTES) throw invalid(path, `${bytes.length} bytes`);
   const signature = bytes.readUInt32BE(0);
   if (signature !== SIGNATURE) throw invalid(path, `signature ${signature.toString(16)}, not DIRC`);
@@ -119,8 +130,35 @@ function parseIndex(bytes: Buffer, path: string, limitBytes: number): ParsedInde
   const entryCount = bytes.readUInt32BE(8);
   if (entryCount * FIXED_BYTES > end) throw invalid(path, `${entryCount} entries cannot fit`);
   const reader = new EntryReader(bytes, end, path, version === 4 ? limitBytes : null);
+  if (onEntry !== undefined && !isSplit(bytes)) {
+    handOver(reader, entryCount, path, onEntry);
+    return { entries: [], ...parseExtensions(bytes.subarray(reader.at, end), path) };
+  }
   const entries = Array.from({ length: entryCount }, () => reader.next());
   return { entries, ...parseExtensions(bytes.subarray(reader.at, end), path) };
+}
+
+/**
+ * The extension's name and the first byte of its size. True as well for some path that ends like
+ * this: then only memory is lost.
+ */
+function isSplit(bytes: Buffer): boolean {
+  return bytes.includes('link\0', 0, 'latin1');
+}
+
+function handOver(
+  reader: EntryReader,
+  count: number,
+  path: string,
+  onEntry: (entry: IndexEntry) => void,
+): void {
+  let before: IndexEntry | undefined;
+  for (let position = 0; position < count; position++) {
+    const entry = reader.next();
+    if (before !== undefined) checkPair(before, entry, position, path);
+    onEntry(entry);
+    before = entry;
+  }
 }
 
 function verifyChecksum(bytes: Buffer, path: string): void {
@@ -248,13 +286,13 @@ function parseExtensions(bytes: Buffer, path: string): Omit<ParsedIndex, 'entrie
 }
 
 function checkOrder(entries: readonly IndexEntry[], path: string): void {
-  for (let i = 1; i < entries.length; i++) {
-    const before = entries[i - 1]!;
-    const entry = entries[i]!;
-    const order = before.comparePath(entry);
-    if (order > 0 || (order === 0 && (before.stage === 0 || before.stage > entry.stage))) {
-      throw invalid(path, `entries ${i - 1} and ${i} are out of order`);
-    }
+  for (let i = 1; i < entries.length; i++) checkPair(entries[i - 1]!, entries[i]!, i, path);
+}
+
+function checkPair(before: IndexEntry, entry: IndexEntry, position: number, path: string): void {
+  const order = before.comparePath(entry);
+  if (order > 0 || (order === 0 && (before.stage === 0 || before.stage > entry.stage))) {
+    throw invalid(path, `entries ${position - 1} and ${position} are out of order`);
   }
 }
 

@@ -49,6 +49,7 @@ export interface DirectoryContext {
   readonly repository: Repository;
   readonly index: TrackedIndex;
   readonly content: FileContent;
+  readonly trust: TypeTrust;
   readonly pace: Pace;
 }
 
@@ -58,6 +59,8 @@ export interface DirectoryPlace {
   /** Of the directory above. */
   readonly above: IgnoreRules | undefined;
   readonly hidden: boolean;
+  /** Just listed as a directory by the one above, or the root. */
+  readonly isListed: boolean;
 }
 
 /** Vanished or turned into something else between two looks: that is a change. */
@@ -71,8 +74,8 @@ export async function readDirectory(
   place: DirectoryPlace,
 ): Promise<DirectoryReading | undefined> {
   const path = `${context.repository.worktree}/${place.prefix}`;
-  // A link that came in its place is not followed.
-  if (place.prefix !== '' && !isRealDirectory(path.slice(0, -1))) return undefined;
+  // A link that came in its place is not followed; who comes from above has just listed it.
+  if (!place.isListed && !isRealDirectory(path.slice(0, -1))) return undefined;
   const listed = list(path);
   return listed === undefined ? undefined : await new DirectoryLook(context, place).read(listed);
 }
@@ -80,7 +83,7 @@ export async function readDirectory(
 /** What the index has in a directory that is not there: all of it is deleted. */
 export function readMissing(
   index: TrackedIndex,
-  { prefix, above, hidden }: DirectoryPlace,
+  { prefix, above, hidden }: Omit<DirectoryPlace, 'isListed'>,
 ): DirectoryReading {
   const unstaged = new Set<BytePath>();
   const directory = index.directory(prefix);
@@ -110,18 +113,12 @@ class DirectoryLook {
   readonly #context: DirectoryContext;
   readonly #place: DirectoryPlace;
   readonly #base: BytePath;
-  readonly #trust: TypeTrust;
   readonly #found: { -readonly [K in keyof DirectoryReading]: DirectoryReading[K] };
 
   constructor(context: DirectoryContext, place: DirectoryPlace) {
     this.#context = context;
     this.#place = place;
-    const { worktree, config } = context.repository;
-    this.#base = `${worktree}/${place.prefix}`;
-    this.#trust = {
-      mode: config.bool('core.filemode') !== false,
-      links: config.bool('core.symlinks') !== false,
-    };
+    this.#base = `${context.repository.worktree}/${place.prefix}`;
     this.#found = { ...EMPTY, present: true, hidden: place.hidden, rules: place.above };
   }
 
@@ -147,10 +144,11 @@ class DirectoryLook {
       const position = left.get(name);
       if (position !== undefined) {
         left.delete(name);
-        if (await this.#isChanged(position, name)) this.#addUnstaged(name);
+        const changed = this.#isChanged(position, name);
+        if (changed ?? (await this.#isOtherContent(position, name))) this.#addUnstaged(name);
       }
       if (entry.isDirectory()) {
-        const isSubmodule = position !== undefined && index.modes[position] === MODE.gitlink;
+        const isSubmodule = position !== undefined && index.mode(position) === MODE.gitlink;
         if (!isSubmodule) this.#addDirectory(name, missing.delete(name));
       } else if (position === undefined && (entry.isFile() || entry.isSymbolicLink())) {
         this.#addFile(name);
@@ -197,16 +195,24 @@ class DirectoryLook {
     (found.untracked as Set<BytePath>).add(name);
   }
 
-  /** Y of git status. Files that Git was told not to look at are looked at all the same. */
-  async #isChanged(position: number, name: BytePath): Promise<boolean> {
-    const { index, content } = this.#context;
-    if (index.stage(position) !== 0 || index.modes[position] === MODE.directory) return false;
+  /**
+   * Y of git status; undefined when the content has to tell. Files that Git was told not to look at
+   * are looked at all the same.
+   */
+  #isChanged(position: number, name: BytePath): boolean | undefined {
+    const { index, trust } = this.#context;
+    if (index.stage(position) !== 0 || index.mode(position) === MODE.directory) return false;
     if (index.isIntentToAdd(position)) return true;
     const stats = this.#lstat(name);
     if (stats === undefined) return isDeleted(index, position);
     this.#found.changedAtMs = Math.max(this.#found.changedAtMs, stats.ctimeMs);
-    const changed = isChangedByStats(index, position, stats, this.#trust);
-    if (changed !== undefined) return changed;
+    return isChangedByStats(index, position, stats, trust);
+  }
+
+  async #isOtherContent(position: number, name: BytePath): Promise<boolean> {
+    const { index, content } = this.#context;
+    const stats = this.#lstat(name);
+    if (stats === undefined) return isDeleted(index, position);
     try {
       return !(await content.isBlob(this.#place.prefix + name, stats, index.oid(position)));
     } catch (error) {

@@ -4,12 +4,20 @@
  */
 import type { Stats } from 'node:fs';
 import { MODE } from '../checkout/index-entry.ts';
+import type { GitConfig } from './git-config-reader.ts';
 import type { TrackedIndex } from './tracked-index.ts';
 
 /** What the file system can be trusted to keep. */
 export interface TypeTrust {
   readonly mode: boolean;
   readonly links: boolean;
+}
+
+export function trustOf(config: GitConfig): TypeTrust {
+  return {
+    mode: config.bool('core.filemode') !== false,
+    links: config.bool('core.symlinks') !== false,
+  };
 }
 
 const EMPTY_BLOB = 'e69de29bb2d1d6434b8b29ae775ad8c2e48c5391';
@@ -30,9 +38,9 @@ export function isChangedByStats(
   const mode = index.mode(position);
   if (mode === MODE.gitlink) return !stats.isDirectory();
   if (isOtherType(mode, stats, trust)) return true;
-  if (statsMatch(index, position, stats)) return false;
+  if (isUntouched(index, position, stats)) return false;
   // Git looks no further either when the size is another, unless it never knew the size.
-  const size = index.sizes[position];
+  const size = index.size(position);
   return size !== 0 && size !== stats.size % 2 ** 32 ? true : undefined;
 }
 
@@ -42,15 +50,9 @@ function isOtherType(mode: number, stats: Stats, trust: TypeTrust): boolean {
   return trust.mode && ((mode ^ stats.mode) & 0o100) !== 0;
 }
 
-function statsMatch(
-  index: TrackedIndex,
-  position: number,
-  { mtimeMs, ctimeMs, size, ino }: Stats,
-): boolean {
-  if (index.mtimesMs[position] !== mtimeMs || index.ctimesMs[position] !== ctimeMs) return false;
-  if (index.sizes[position] !== size % 2 ** 32) return false;
-  if (index.inodes[position] !== ino % 2 ** 32) return false;
+function isUntouched(index: TrackedIndex, position: number, stats: Stats): boolean {
+  if (!index.hasStats(position, stats)) return false;
   // Git writes size 0 for what it could not be sure of.
-  if (size === 0 && index.oid(position) !== EMPTY_BLOB) return false;
-  return mtimeMs < index.mtimeMs;
+  if (stats.size === 0 && index.oid(position) !== EMPTY_BLOB) return false;
+  return stats.mtimeMs < index.mtimeMs;
 }

@@ -3,10 +3,12 @@
  * (about 100 bytes each, all told), and for each directory which entries lie directly in it.
  * In: a Git directory; out: entries by position, in Git's order. gitformat-index.
  */
+import type { Stats } from 'node:fs';
 import { readIndex } from '../checkout/index-reader.ts';
 import type { CacheTree } from '../checkout/cache-tree.ts';
 import { MODE } from '../checkout/index-entry.ts';
 import type { IndexEntry } from '../checkout/index-entry.ts';
+import { ENTRY_FLAG, IndexColumns } from './index-columns.ts';
 import { displayPath, isUtf8 } from './byte-path.ts';
 import type { BytePath } from './byte-path.ts';
 import { Doubt } from './doubt.ts';
@@ -20,16 +22,17 @@ export interface TrackedDirectory {
   readonly children: readonly BytePath[];
 }
 
-const OID_BYTES = 20;
-const FLAG = { stage: 3, skipWorktree: 4, intentToAdd: 8 } as const;
-const SLASH = 47;
-
 /** @throws AgentError (INDEX_INVALID) for what Git could not read either. */
 export async function readTrackedIndex(gitdir: BytePath, pace: Pace): Promise<TrackedIndex> {
   if (!isUtf8(gitdir)) throw new Doubt('the path of the Git directory is not UTF-8');
-  const { entries, cacheTree, mtimeNs } = readIndex(displayPath(gitdir));
+  const columns = new IndexColumns();
+  const onEntry = (entry: IndexEntry): void => {
+    columns.add(entry);
+  };
+  const { entries, cacheTree, mtimeNs } = readIndex(displayPath(gitdir), { onEntry });
+  for (const entry of entries) columns.add(entry);
   await pace.rest();
-  const index = new TrackedIndex(entries, cacheTree, mtimeNs);
+  const index = new TrackedIndex(columns, cacheTree, mtimeNs);
   await pace.rest();
   return index;
 }
@@ -38,70 +41,65 @@ export class TrackedIndex implements StagedIndex {
   readonly count: number;
   /** Of the index file: an entry that is not older may hide a later change of the same size. */
   readonly mtimeMs: number;
-  readonly modes: Uint32Array;
-  /** The low 32 bits, as Git keeps them. */
-  readonly sizes: Uint32Array;
-  readonly inodes: Uint32Array;
-  /** As node:fs computes them, so that equal times are equal numbers. */
-  readonly mtimesMs: Float64Array;
-  readonly ctimesMs: Float64Array;
   /** Paths in conflict. */
   readonly conflicts = new Set<BytePath>();
   readonly submodules: number[] = [];
   /** Directory (empty for the root, no slash at the end) → oid of its tree, where it is known. */
   readonly cachedTrees: ReadonlyMap<BytePath, string>;
-  readonly #flags: Uint8Array;
-  readonly #oids: Buffer;
-  readonly #paths: Buffer;
-  readonly #pathAt: Uint32Array;
+  readonly #columns: IndexColumns;
   readonly #directories = new Map<BytePath, { positions: number[]; children: BytePath[] }>();
 
-  constructor(entries: readonly IndexEntry[], cacheTree: CacheTree | null, mtimeNs: bigint) {
-    const count = entries.length;
-    this.count = count;
+  constructor(columns: IndexColumns, cacheTree: CacheTree | null, mtimeNs: bigint) {
+    this.#columns = columns;
+    this.count = columns.count;
     this.mtimeMs = Number(mtimeNs / 1_000_000_000n) * 1e3 + Number(mtimeNs % 1_000_000_000n) / 1e6;
-    this.modes = new Uint32Array(count);
-    this.sizes = new Uint32Array(count);
-    this.inodes = new Uint32Array(count);
-    this.mtimesMs = new Float64Array(count);
-    this.ctimesMs = new Float64Array(count);
-    this.#flags = new Uint8Array(count);
-    this.#oids = Buffer.allocUnsafeSlow(count * OID_BYTES);
-    this.#pathAt = new Uint32Array(count + 1);
-    this.#paths = Buffer.allocUnsafeSlow(entries.reduce((sum, entry) => sum + entry.pathBytes, 0));
-    for (const [position, entry] of entries.entries()) this.#take(position, entry);
     this.#fillDirectories();
     this.cachedTrees = cacheTree === null ? new Map() : collectTrees(cacheTree);
   }
 
   path(position: number): BytePath {
-    return this.#paths.toString('latin1', this.#pathAt[position], this.#pathAt[position + 1]);
+    return this.#columns.path(position);
   }
 
   /** The path without its directory, whose length with the slash is given. */
   name(position: number, prefixLength: number): BytePath {
-    const start = this.#pathAt[position]! + prefixLength;
-    return this.#paths.toString('latin1', start, this.#pathAt[position + 1]);
+    return this.#columns.path(position, prefixLength);
   }
 
   oid(position: number): string {
-    return this.#oids.toString('hex', position * OID_BYTES, (position + 1) * OID_BYTES);
+    return this.#columns.oid(position);
   }
 
   mode(position: number): number {
-    return this.modes[position]!;
+    return this.#columns.modes[position]!;
   }
 
   stage(position: number): number {
-    return this.#flags[position]! & FLAG.stage;
+    return this.#columns.flags[position]! & ENTRY_FLAG.stage;
   }
 
   isSkipWorktree(position: number): boolean {
-    return (this.#flags[position]! & FLAG.skipWorktree) !== 0;
+    return (this.#columns.flags[position]! & ENTRY_FLAG.skipWorktree) !== 0;
   }
 
   isIntentToAdd(position: number): boolean {
-    return (this.#flags[position]! & FLAG.intentToAdd) !== 0;
+    return (this.#columns.flags[position]! & ENTRY_FLAG.intentToAdd) !== 0;
+  }
+
+  /** The low 32 bits, as Git keeps them. */
+  size(position: number): number {
+    return this.#columns.sizes[position]!;
+  }
+
+  /** Whether these are the times, size and inode that Git saw. */
+  hasStats(position: number, { mtimeMs, ctimeMs, size, ino }: Stats): boolean {
+    const { mtimesMs, ctimesMs, sizes, inodes } = this.#columns;
+    return (
+      mtimesMs[position] === mtimeMs &&
+      ctimesMs[position] === ctimeMs &&
+      sizes[position] === size % 2 ** 32 &&
+      inodes[position] === ino % 2 ** 32
+    );
   }
 
   /** @param prefix empty for the root, else with a slash at the end; undefined for one without entries. */
@@ -127,52 +125,13 @@ export class TrackedIndex implements StagedIndex {
     return found !== undefined && this.name(found, prefix.length) === name;
   }
 
-  comparePath(position: number, other: TrackedIndex, otherPosition: number): number {
-    return (
-      other.#paths.compare(
-        this.#paths,
-        this.#pathAt[position],
-        this.#pathAt[position + 1],
-        other.#pathAt[otherPosition],
-        other.#pathAt[otherPosition + 1],
-      ) * -1
-    );
+  comparePath(position: number, other: TrackedIndex, at: number): number {
+    return this.#columns.comparePath(position, other.#columns, at);
   }
 
   /** Whether an entry of the same path says the same of its file. */
   isSameEntry(position: number, other: TrackedIndex, at: number): boolean {
-    return (
-      this.mtimesMs[position] === other.mtimesMs[at] &&
-      this.ctimesMs[position] === other.ctimesMs[at] &&
-      this.sizes[position] === other.sizes[at] &&
-      this.inodes[position] === other.inodes[at] &&
-      this.modes[position] === other.modes[at] &&
-      this.#flags[position] === other.#flags[at] &&
-      this.#oids.compare(
-        other.#oids,
-        at * OID_BYTES,
-        (at + 1) * OID_BYTES,
-        position * OID_BYTES,
-        (position + 1) * OID_BYTES,
-      ) === 0
-    );
-  }
-
-  #take(position: number, entry: IndexEntry): void {
-    const { mode, stage } = entry;
-    this.modes[position] = mode;
-    this.sizes[position] = entry.size;
-    this.inodes[position] = entry.ino;
-    this.mtimesMs[position] = entry.mtimeSec * 1e3 + entry.mtimeNsec / 1e6;
-    this.ctimesMs[position] = entry.ctimeSec * 1e3 + entry.ctimeNsec / 1e6;
-    this.#flags[position] =
-      stage |
-      (entry.skipWorktree ? FLAG.skipWorktree : 0) |
-      (entry.intentToAdd ? FLAG.intentToAdd : 0);
-    this.#oids.write(entry.oid, position * OID_BYTES, OID_BYTES, 'hex');
-    this.#pathAt[position + 1] = entry.copyPathTo(this.#paths, this.#pathAt[position]!);
-    if (stage !== 0) this.conflicts.add(this.path(position));
-    else if (mode === MODE.gitlink) this.submodules.push(position);
+    return this.#columns.isSame(position, other.#columns, at);
   }
 
   #fillDirectories(): void {
@@ -180,11 +139,9 @@ export class TrackedIndex implements StagedIndex {
     let prefix = '';
     let directory = root;
     for (let position = 0; position < this.count; position++) {
-      const start = this.#pathAt[position]!;
-      const end = this.#pathAt[position + 1]!;
-      // A sparse index names a whole directory with its slash.
-      const slash = this.#paths.lastIndexOf(SLASH, end - 2);
-      const found = slash < start ? '' : this.#paths.toString('latin1', start, slash + 1);
+      if (this.stage(position) !== 0) this.conflicts.add(this.path(position));
+      else if (this.mode(position) === MODE.gitlink) this.submodules.push(position);
+      const found = this.#columns.directoryOf(position);
       if (found !== prefix) {
         prefix = found;
         directory = this.#directory(found);

@@ -39,6 +39,7 @@ export class LedgerWatch {
   #history = true;
   #index = true;
   #all = true;
+  #inputs = false;
   /** Some of the entries that changed, by directory: was it somebody's work? */
   readonly #noted = new Map<BytePath, Set<BytePath>>();
   #notedCount = 0;
@@ -54,6 +55,12 @@ export class LedgerWatch {
     this.#all = true;
     this.#history = true;
     this.#index = true;
+  }
+
+  /** What all files are read by has changed: no watch has missed anything. */
+  markInputs(): void {
+    this.#inputs = true;
+    this.#history = true;
   }
 
   markUnwatched(): void {
@@ -80,8 +87,10 @@ export class LedgerWatch {
   /** From now on `files` hears which directories to read again. */
   passOn(files: WorktreeFiles, index: TrackedIndex): void {
     this.#ask = { files, index };
-    if (this.#all) files.markBelow('');
+    if (this.#all) files.markAnew('');
+    else if (this.#inputs) files.markBelow('');
     this.#all = false;
+    this.#inputs = false;
   }
 
   /** Forgets what was noted. */

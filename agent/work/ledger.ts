@@ -8,6 +8,7 @@ import type { ObjectStore } from '../pack/object-store.ts';
 import { displayPath, toBytePath } from '../repository/byte-path.ts';
 import type { BytePath } from '../repository/byte-path.ts';
 import { doubtOf } from '../repository/doubt.ts';
+import { trustOf } from '../repository/entry-stats.ts';
 import { FileContent } from '../repository/file-content.ts';
 import type { IgnoreRules } from '../repository/ignore-rules.ts';
 import { Pace } from '../repository/pace.ts';
@@ -136,7 +137,7 @@ export class Ledger implements Disposable {
     const { repository, pace, doubts } = round;
     const objects = this.#objects.of(repository);
     const { rules, isOther } = this.#shared.look(repository);
-    if (isOther) this.#watch.markAll();
+    if (isOther) this.#watch.markInputs();
     this.#watch.openGitDirectories(repository);
     const dirty = this.#watch.takeDirty();
     let staged: StagedReading | undefined;
@@ -220,6 +221,7 @@ export class Ledger implements Disposable {
         sharedRules,
         pace,
         content: new FileContent(repository, objects, this.#contents, pace),
+        trust: trustOf(repository.config),
         watch: this.#watch,
       });
     } catch (error) {

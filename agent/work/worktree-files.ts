@@ -15,6 +15,7 @@ import type {
 import { isSystemError } from '../repository/doubt.ts';
 import { isIgnored, sameRules } from '../repository/ignore-rules.ts';
 import type { IgnoreRules } from '../repository/ignore-rules.ts';
+import { isSameReading } from '../repository/same-reading.ts';
 import { Doubt } from '../repository/doubt.ts';
 import { parentOf } from '../repository/tracked-changes.ts';
 import type { TrackedIndex } from '../repository/tracked-index.ts';
@@ -33,11 +34,15 @@ export interface DirectoryWatches {
   prefer(prefix: BytePath): void;
 }
 
+/** Of a directory: its own entries; all below as well; all below, as it may be another directory. */
+type Extent = 'own' | 'below' | 'anew';
+const EXTENTS: readonly Extent[] = ['own', 'below', 'anew'];
+
 /** Directories are named by their prefix: empty for the root, else with a slash at the end. */
 export class WorktreeFiles {
   readonly #readings = new DirectoryTable();
-  /** Directories whose own entries are to be read again; with `true`, all below as well. */
-  #dirty = new Map<BytePath, boolean>([['', true]]);
+  /** What is to be read again. */
+  #dirty = new Map<BytePath, Extent>([['', 'below']]);
   readonly #doubts = new Map<BytePath, string>();
 
   get readings(): DirectoryTable {
@@ -58,14 +63,14 @@ export class WorktreeFiles {
     if (name === null) return;
     const child = `${prefix}${name}/`;
     // It may be another directory now, or be one no longer.
-    if (this.#readings.has(child)) this.markBelow(child);
+    if (this.#readings.has(child)) this.#mark(child, 'anew');
     if (name === '.git' && prefix !== '') this.mark(parentOf(prefix));
     if (name === '.gitattributes') this.markBelow(prefix);
   }
 
   /** To be read again: its own entries. */
   mark(prefix: BytePath): void {
-    if (!this.#dirty.has(prefix)) this.#dirty.set(prefix, false);
+    this.#mark(prefix, 'own');
   }
 
   markEach(prefixes: Iterable<BytePath>): void {
@@ -74,7 +79,12 @@ export class WorktreeFiles {
 
   /** To be read again: everything below. */
   markBelow(prefix: BytePath): void {
-    this.#dirty.set(prefix, true);
+    this.#mark(prefix, 'below');
+  }
+
+  /** Everything below, none of which needs to be where it was. */
+  markAnew(prefix: BytePath): void {
+    this.#mark(prefix, 'anew');
   }
 
   /** Whether that entry is a directory which was read. */
@@ -94,19 +104,26 @@ export class WorktreeFiles {
   async update(context: FilesContext): Promise<void> {
     const dirty = this.#dirty;
     this.#dirty = new Map();
-    for (const prefix of this.#doubts.keys()) if (!dirty.has(prefix)) dirty.set(prefix, false);
+    for (const prefix of this.#doubts.keys()) if (!dirty.has(prefix)) dirty.set(prefix, 'own');
     try {
       const done = new Set<BytePath>();
       // Shorter ones come first: a directory before those below it.
       for (const prefix of [...dirty.keys()].sort((a, b) => a.length - b.length)) {
         const nearest = this.#nearest(prefix);
-        const below = dirty.get(prefix) === true && nearest === prefix;
-        if (!done.has(nearest) || below) await this.#visit(context, nearest, below, done);
+        const extent = nearest === prefix ? (dirty.get(prefix) ?? 'own') : 'own';
+        if (!done.has(nearest) || extent !== 'own')
+          await this.#visit(context, nearest, extent, done);
       }
     } catch (error) {
-      for (const [prefix, below] of dirty)
-        this.#dirty.set(prefix, below || this.#dirty.get(prefix) === true);
+      for (const [prefix, extent] of dirty) this.#mark(prefix, extent);
       throw error;
+    }
+  }
+
+  #mark(prefix: BytePath, extent: Extent): void {
+    const before = this.#dirty.get(prefix);
+    if (before === undefined || EXTENTS.indexOf(extent) > EXTENTS.indexOf(before)) {
+      this.#dirty.set(prefix, extent);
     }
   }
 
@@ -118,22 +135,23 @@ export class WorktreeFiles {
   }
 
   #placeOf(context: FilesContext, prefix: BytePath): DirectoryPlace {
-    if (prefix === '') return { prefix, above: context.sharedRules, hidden: false };
+    if (prefix === '') return { prefix, above: context.sharedRules, hidden: false, isListed: true };
     const above = this.#readings.get(parentOf(prefix))?.rules;
-    return { prefix, above, hidden: this.#readings.get(prefix)?.hidden ?? false };
+    const hidden = this.#readings.get(prefix)?.hidden ?? false;
+    return { prefix, above, hidden, isListed: false };
   }
 
   async #visit(
     context: FilesContext,
     from: BytePath,
-    below: boolean,
+    extent: Extent,
     done: Set<BytePath>,
   ): Promise<void> {
-    const pending = [{ ...this.#placeOf(context, from), below }];
+    const pending = [this.#placeOf(context, from)];
     for (let place = pending.pop(); place !== undefined; place = pending.pop()) {
       const { prefix } = place;
       const before = this.#readings.get(prefix);
-      if (place.below) context.watch.close(prefix);
+      if (extent === 'anew') context.watch.close(prefix);
       context.watch.open(prefix);
       const reading = await this.#read(context, place);
       if (reading === undefined) {
@@ -143,10 +161,13 @@ export class WorktreeFiles {
         continue;
       }
       done.add(prefix);
-      if (before?.present === true && isOther(before, reading)) context.watch.prefer(prefix);
-      this.#readings.set(prefix, reading);
+      const isSame = before !== undefined && isSameReading(before, reading);
+      if (before?.present === true && !isSame) context.watch.prefer(prefix);
+      // What is the same stays, so that no garbage gets old.
+      if (!isSame) this.#readings.set(prefix, reading);
       if (reading.unfinishedGit) context.watch.open(`${prefix}.git/`);
-      const deep = place.below || before === undefined || !sameRules(before.rules, reading.rules);
+      const deep =
+        extent !== 'own' || before === undefined || !sameRules(before.rules, reading.rules);
       this.#dropGone(context, prefix, before, reading);
       for (const name of reading.missingChildren)
         this.#addMissing(context, `${prefix}${name}/`, reading);
@@ -158,7 +179,7 @@ export class WorktreeFiles {
           const child = `${prefix}${name}/`;
           const known = this.#readings.get(child);
           if (!deep && known?.present === true && known.hidden === hidden) continue;
-          pending.push({ prefix: child, above: reading.rules, hidden, below: place.below });
+          pending.push({ prefix: child, above: reading.rules, hidden, isListed: true });
         }
       }
       if (context.pace.due) await context.pace.rest();
@@ -216,12 +237,4 @@ export class WorktreeFiles {
       }
     }
   }
-}
-
-function isOther(before: DirectoryReading, now: DirectoryReading): boolean {
-  return (
-    before.changedAtMs !== now.changedAtMs ||
-    before.unstaged.size !== now.unstaged.size ||
-    before.untracked.size !== now.untracked.size
-  );
 }
