@@ -34,6 +34,9 @@ const canUnshare = spawnSync('unshare', ['--pid', '--fork', 'true']).status === 
 const hasTini = spawnSync('tini', ['--version']).status === 0;
 const AS_PID_1 = ['unshare', '--pid', '--fork', '--mount-proc', '--kill-child'];
 
+/** So that no host is asked for it. */
+const GIT_USER = ['--git-user', 'A U Thor <author@example.com>'];
+
 /** Leaves twenty processes behind, which end soon, and goes on itself. */
 const LEAVE_ORPHANS =
   'for i in 0 1 2 3 4 5 6 7 8 9; do (sleep 0.05 & sleep 0.1 &); done; echo left; exec sleep 60';
@@ -114,7 +117,11 @@ it('--wait none starts the command at once and ends with it, whatever is under w
     '-c',
     'echo up; while ! test -e "$DIRECTORY/end"; do sleep 0.02; done; exit 5',
   ];
-  await using daemon = new Daemon({ urls: [host.url], flags: ['--wait', 'none'], command });
+  await using daemon = new Daemon({
+    urls: [host.url],
+    flags: ['--wait', 'none', ...GIT_USER],
+    command,
+  });
   await daemon.said('up\n');
   await host.asked();
   writeFileSync(join(daemon.directory, 'end'), '');

@@ -5,6 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { errnoOf } from '../../agent/errors.ts';
 import { searchForTokens } from '../canary.ts';
 import { fiftyMegabytes } from '../fixtures/benchmark-repositories.ts';
 import { TOKENS } from '../host/host-fixture.ts';
@@ -168,8 +169,54 @@ it('ends within 10 s with a clone under way and a command that ignores SIGTERM',
   expect(await stop(container, 137)).toBeLessThan(STOP_WITHIN_MS);
 });
 
+it('as PID 1, without tini before it, leaves no zombie, and hands signals on', async () => {
+  await using platform = await Platform.open(image);
+  const leave =
+    'trap "exit 7" TERM; (sleep 0.1 & sleep 0.2 &); echo left; while :; do sleep 1; done';
+  await using container = platform.start(['run', '--', 'sh', '-c', leave], {
+    entrypoint: ['mount-agent'],
+  });
+  await eventually('the command', () => container.stdout.includes('left'));
+  expect(readFileSync(`/proc/${container.pids[0] ?? 0}/cmdline`, 'utf8')).toContain('mount-agent');
+  const states = (): string[] =>
+    container.pids.map((pid) => /^State:\s+(\w)/m.exec(statusOf(pid))?.[1] ?? 'gone');
+  // The daemon, its shell that watches, tini, the command, its sleep.
+  await eventually('the orphans to be gone', () => {
+    return states().length <= 5 && !states().includes('Z');
+  });
+  expect(container.log.some(({ msg }) => String(msg).includes('without tini'))).toBe(false);
+  await stop(container, 7);
+});
+
+it('--on-crash end: the container ends when the daemon’s process is killed, with 137', async () => {
+  await using platform = await Platform.open(image);
+  await using container = platform.start(['run', '--', 'sleep', '600']);
+  await container.logged('command started');
+  const daemon = container.pids.find((pid) =>
+    commandLineOf(pid).startsWith('node /usr/local/bin/'),
+  );
+  expect(daemon).toBeGreaterThan(1);
+  process.kill(daemon!, 'SIGKILL');
+  expect(await container.exitCode).toBe(137);
+});
+
 function statusOf(pid = 0): string {
-  return readFileSync(`/proc/${pid}/status`, 'utf8');
+  return readOf(pid, 'status');
+}
+
+function commandLineOf(pid: number): string {
+  return readOf(pid, 'cmdline').replaceAll('\0', ' ');
+}
+
+/** Nothing, of a process that is gone. */
+function readOf(pid: number, name: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/${name}`, 'utf8');
+  } catch (error) {
+    const errno = errnoOf(error);
+    if (errno !== 'ENOENT' && errno !== 'ESRCH') throw error;
+    return '';
+  }
 }
 
 /** Of processes alone: the page cache of a clone fills whatever there is. */
