@@ -84,6 +84,19 @@ it('the layer holds our files and nothing else, in 15 MB compressed', () => {
   expect(compressed).toBeLessThan(LAYER_LIMIT_BYTES);
 });
 
+it('the test target runs tests', async () => {
+  using tests = new Image(buildImage('test'));
+  await using platform = await Platform.open(tests);
+  await using container = platform.start(
+    ['vitest', 'run', 'test/manifest', 'test/log-pipe.test.ts'],
+    {
+      entrypoint: ['npx'],
+    },
+  );
+  expect(await container.exitCode, container.stdout + container.stderr).toBe(0);
+  expect(container.stdout).toMatch(/Tests .*\d+ passed/);
+});
+
 it('README’s lines put it into an image with Node 20 and an older git', async () => {
   const readme = readFileSync(join(ROOT, 'README.md'), 'utf8');
   const [, lines = ''] = /```dockerfile\n([\s\S]*?)```/.exec(readme) ?? [];
