@@ -17,6 +17,7 @@ import { reasonOf } from './lifetime.ts';
 import { watchManifest } from './manifest/watch-manifest.ts';
 import { MountsUnderWay } from './mounts-under-way.ts';
 import { readStatusToken, readWarningKey } from './operator-secrets.ts';
+import { Rescues } from './rescues.ts';
 import { Session, Stopped } from './session.ts';
 import { SignalRouter } from './signal-router.ts';
 import { TokenWatch } from './token-watch.ts';
@@ -61,7 +62,8 @@ async function serve(
   log.info({ version: VERSION, listen: health.addresses }, 'serving');
 
   await session.begin();
-  await using work = new WorkAtRisk(session, warningKey);
+  await using rescues = new Rescues(session);
+  await using work = new WorkAtRisk(session, warningKey, rescues);
   await using tokens = new TokenWatch(session);
   await using mounts = new MountsUnderWay(session, (resource) => {
     tokens.watch(resource);
@@ -79,6 +81,7 @@ async function serve(
     runDir,
     status,
     rotate,
+    rescue: () => rescues.rescueAll(),
     activity: () => {
       work.touch();
     },

@@ -56,6 +56,10 @@ export interface Config {
   readonly selfContained: boolean;
   /** A rescue file to check; null: none, write one. */
   readonly verify: string | null;
+  /** null: no rescues but those that are asked for. */
+  readonly rescueDir: string | null;
+  readonly rescueTimeoutMs: number;
+  readonly restore: 'announce' | 'auto';
   /** A new directory to restore into; null: the clone itself. */
   readonly into: string | null;
   /** What of a rescue that git would run is restored too. */

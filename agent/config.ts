@@ -98,6 +98,9 @@ export function configFrom(parsed: Readonly<Record<string, unknown>>, name: Comm
     includeIgnored: value('include-ignored') as boolean,
     selfContained: value('self-contained') as boolean,
     verify: (value('verify') ?? null) as string | null,
+    rescueDir: optionalPath('--rescue-dir', value('rescue-dir')),
+    rescueTimeoutMs: parseDuration('--rescue-timeout', value('rescue-timeout') as string),
+    restore: value('restore') as 'announce' | 'auto',
     into: (value('into') ?? null) as string | null,
     hooks: value('hooks') as boolean,
     config: value('config') as boolean,
@@ -107,6 +110,10 @@ export function configFrom(parsed: Readonly<Record<string, unknown>>, name: Comm
     operands: operandsOf(parsed),
     command,
   });
+}
+
+function optionalPath(flag: string, given: unknown): string | null {
+  return typeof given === 'string' ? absolute(flag, given) : null;
 }
 
 /** By their names in the usage: one each, or a list. */

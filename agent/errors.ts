@@ -215,6 +215,13 @@ export const ERROR_TABLE = {
     EXIT.unavailable,
     'The remote no longer has what the work builds on. The files come back with --into DIR, or with tar.',
   ),
+  RESCUE_NO_DIRECTORY: fatal(
+    EXIT.unavailable,
+    'Give the daemon a --rescue-dir, or run "mount-agent rescue --out DIR".',
+  ),
+  RESCUE_WORKER_DIED: passing(
+    'The rescue process ended without a word; memory may be short. See the kernel log.',
+  ),
 
   DAEMON_UNREACHABLE: fatal(
     EXIT.unavailable,

@@ -96,6 +96,21 @@ export const FLAGS = {
     choices: ['json', 'pretty'],
     describe: 'Form of the log; pretty on a terminal, json elsewhere',
   },
+  'rescue-dir': {
+    type: 'string',
+    describe:
+      'Directory that outlives the disk: rescues of work at risk go there, and come from there',
+  },
+  'rescue-timeout': {
+    type: 'string',
+    default: '30s',
+    describe: 'How long a rescue may take when the session ends',
+  },
+  restore: {
+    choices: ['announce', 'auto'],
+    default: 'announce',
+    describe: 'What happens to a rescue in --rescue-dir when a clone is made again',
+  },
   into: {
     type: 'string',
     describe: 'Restore into this new directory, beside the clone, which stays as it is',
@@ -143,6 +158,8 @@ const MOUNT_FLAGS: readonly Flag[] = [
   'owner',
   'git-user',
   'retry-for',
+  'rescue-dir',
+  'restore',
   ...LOG_FLAGS,
 ];
 
@@ -160,6 +177,7 @@ export const COMMANDS: Readonly<
       'on-crash',
       'reclaim-after',
       'warn-before',
+      'rescue-timeout',
       'on-warn',
       'warn-url',
       'warn-key-file',

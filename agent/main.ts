@@ -25,10 +25,10 @@ const SIGNALS: readonly NodeJS.Signals[] = [
 ];
 
 /** The platform sends SIGKILL after 10 s: whatever still hangs then must not cost the exit code. */
-const END_WITHIN_MS = 9500;
+let endWithinMs = 9500;
 
 function endInTime(exitCode: number): void {
-  setTimeout(() => process.exit(exitCode), END_WITHIN_MS).unref();
+  setTimeout(() => process.exit(exitCode), endWithinMs).unref();
 }
 
 function endAfterSigterm(): void {
@@ -73,6 +73,8 @@ function withOwner({ owner }: Config): Host {
 async function dispatch(name: CommandName, config: Config): Promise<number> {
   switch (name) {
     case 'run': {
+      // Whoever asks for rescues gives the time for the last one.
+      if (config.rescueDir !== null) endWithinMs += config.rescueTimeoutMs;
       // First of all: it loads its code while this process loads its own.
       const owning = withOwner(config);
       const spare = new SpareProcess(owning);

@@ -3,6 +3,7 @@
  * stands at the mount path and what the host answers; out: a whole clone, put in place by one
  * rename, or an adopted one. A failure stays in the row: it never reaches another mount.
  */
+import { join } from 'node:path';
 import type { Config } from './cli.ts';
 import { pickCloneEnvironment } from './clone/clone-job.ts';
 import type { CloneJob, CloneOutcome, CloneProgress } from './clone/clone-job.ts';
@@ -16,10 +17,15 @@ import type { Environment, Owner } from './host.ts';
 import { reasonOf } from './lifetime.ts';
 import type { Slots } from './lifetime.ts';
 import type { Log } from './log.ts';
+import { readHead } from './mounts/head.ts';
 import { prepareMount } from './mounts/prepare-mount.ts';
+import type { Staging } from './mounts/staging.ts';
 import { PACK_LIMITS } from './pack/limits.ts';
 import type { Resource } from './resource.ts';
-import { NO_PROGRESS, reportOf } from './status.ts';
+import { offerRescue, restoreInto, resumeRestore } from './restore-at-boot.ts';
+import { reportOf } from './error-report.ts';
+import { NO_PROGRESS } from './status.ts';
+import type { RescueNote } from './rescue-note.ts';
 import type { Credential, StatusTable } from './status.ts';
 import type { Token } from './token.ts';
 
@@ -86,23 +92,50 @@ async function attemptMount(
   attempt: number,
   context: MountContext,
 ): Promise<void> {
-  const { status, log, slots, signal } = context;
-  const { mountPath, url } = resource;
+  const { config, status, log, slots, signal } = context;
+  const { mountPath } = resource;
   using _slot = await slots.take(signal);
   const prepared = await prepareMount(resource, { owner: context.owner });
   if (prepared.state === 'adopted') {
     status.update(mountPath, { head: prepared.head });
     log.info({ head: prepared.head }, 'complete clone adopted');
+    await resumeRestore(resource, context);
     return;
   }
-  await using staging = prepared.staging;
+  const rescue = await offerRescue(resource, context);
+  const isRestored = config.restore === 'auto' && rescue !== null;
+  if (await makeClone(resource, attempt, context, prepared.staging, isRestored ? rescue : null)) {
+    return;
+  }
+  // A restore failed half-way: the clone is made once more, and stays as it is.
+  const again = await prepareMount(resource, { owner: context.owner });
+  if (again.state === 'fresh') await makeClone(resource, attempt, context, again.staging, null);
+}
+
+/** @returns false when the rescue could not be put into it: then it is gone again. */
+async function makeClone(
+  resource: Resource,
+  attempt: number,
+  context: MountContext,
+  fresh: Staging,
+  rescue: RescueNote | null,
+): Promise<boolean> {
+  const { status, log } = context;
+  const { mountPath, url } = resource;
+  await using staging = fresh;
   status.update(mountPath, { attempts: attempt, phase: 'connecting', progress: NO_PROGRESS });
   log.info({ url, attempt }, 'cloning');
   const outcome = await cloneInto(resource, staging.clonePath, context);
-  await staging.publish({ head: outcome.head, clonedAt: new Date() });
-  const { head, objectCount, packBytes, files, lfsPointers } = outcome;
+  if (rescue !== null && !(await restoreInto(staging.clonePath, resource, rescue, context))) {
+    return false;
+  }
+  const restored = rescue === null ? null : readHead(join(staging.clonePath, '.git'));
+  const head = restored ?? outcome.head;
+  await staging.publish({ head, clonedAt: new Date() });
+  const { objectCount, packBytes, files, lfsPointers } = outcome;
   status.update(mountPath, { head, credential: outcome.credential });
   log.info({ head, objectCount, packBytes, files, lfsPointers }, 'clone published');
+  return true;
 }
 
 async function cloneInto(

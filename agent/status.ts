@@ -2,7 +2,9 @@
  * The one mutable table: phase, progress, error and work at risk of each mount. Steps write to it
  * through boot.ts, health/ reads it; its snapshot is the `/status` body of the contract.
  */
-import type { AgentError, ErrorCode } from './errors.ts';
+import type { ErrorReport } from './error-report.ts';
+import { NO_RESCUES } from './rescue-note.ts';
+import type { RescueNotes } from './rescue-note.ts';
 import type { Resource } from './resource.ts';
 
 export type Phase =
@@ -69,15 +71,7 @@ export interface RepositoryAtRisk {
   readonly unknown: string | null;
 }
 
-export interface ErrorReport {
-  readonly code: ErrorCode;
-  readonly message: string;
-  readonly remedy: string;
-  readonly transient: boolean;
-  readonly next_attempt_at: string | null;
-}
-
-export interface MountStatus {
+export interface MountStatus extends RescueNotes {
   readonly type: 'github_repository';
   readonly url: string;
   readonly mount_path: string;
@@ -157,6 +151,7 @@ export class StatusTable {
         can_push: null,
         error: null,
         at_risk: null,
+        ...NO_RESCUES,
       });
     }
     this.#notify();
@@ -244,15 +239,4 @@ export class StatusTable {
 /** True when no push can save the work in the mount: a reason to warn before the deadline is near. */
 export function isTokenRefused({ credential }: MountStatus): boolean {
   return credential === 'rejected' || credential === 'sso_required';
-}
-
-export function reportOf(error: AgentError, nextAttemptAt: Date | null): ErrorReport {
-  const { code, message, remedy, transient } = error;
-  return {
-    code,
-    message,
-    remedy,
-    transient,
-    next_attempt_at: nextAttemptAt?.toISOString() ?? null,
-  };
 }

@@ -14,7 +14,7 @@ import { TransportError } from './errors.ts';
 import { Slots, forEachLimited } from './lifetime.ts';
 import type { Resource } from './resource.ts';
 import type { Session } from './session.ts';
-import { reportOf } from './status.ts';
+import { reportOf } from './error-report.ts';
 
 export interface TokenWatchOptions {
   /** Least time between two looks at a mount's token; up to a quarter is added by chance. */

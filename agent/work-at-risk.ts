@@ -4,6 +4,7 @@
  * leaves it in AT_RISK.md.
  */
 import { toAgentError } from './errors.ts';
+import type { Rescues } from './rescues.ts';
 import type { Resource } from './resource.ts';
 import { sleep } from './lifetime.ts';
 import type { Session } from './session.ts';
@@ -18,16 +19,19 @@ const LAST_LOOK_MS = 1_500;
 
 export class WorkAtRisk implements AsyncDisposable {
   readonly #session: Session;
+  readonly #rescues: Rescues;
   readonly #warnings: Warnings;
   readonly #channels: WarningChannels;
   readonly #watchers = new Map<string, WorkWatcher>();
   readonly #read = new Set<string>();
   readonly #ending = new AbortController();
 
-  /** @param key of --warn-key-file. */
-  constructor(session: Session, key: Token | undefined) {
+  /** @param key of --warn-key-file. @param rescues told of the last warning, and of the end. */
+  constructor(session: Session, key: Token | undefined, rescues: Rescues) {
     const { config, host, status, log, warningsSent } = session;
     this.#session = session;
+    this.#rescues = rescues;
+    const lastWarningMs = config.warnBeforeMs.at(-1);
     this.#channels = new WarningChannels(session, key);
     for (const channel of ['log', 'notice']) warningsSent.declare(channel);
     this.#warnings = new Warnings({
@@ -42,6 +46,8 @@ export class WorkAtRisk implements AsyncDisposable {
       onEvent: (event) => {
         warningsSent.count('log', 'delivered');
         this.#channels.send(event);
+        const { threshold_seconds: seconds } = event;
+        if (seconds !== null && seconds * 1000 === lastWarningMs) rescues.onLastWarning();
       },
       onNotice: (isWritten) => {
         warningsSent.count('notice', isWritten ? 'delivered' : 'failed');
@@ -79,6 +85,7 @@ export class WorkAtRisk implements AsyncDisposable {
     await Promise.all(
       [...this.#watchers].map(([mount, watcher]) => this.#lookLast(mount, watcher)),
     );
+    await this.#rescues.rescueLast();
     this.#warnings.writeLast();
     this.#warnings[Symbol.dispose]();
     const { log, status } = this.#session;

@@ -22,6 +22,7 @@ const NOWHERE = 'file:///nonexistent/yargs/lib/platform-shims/esm.mjs';
 const ENTRIES: Readonly<Record<string, string>> = {
   main: 'agent/main.ts',
   'clone-worker': 'agent/clone/worker.ts',
+  'rescue-worker': 'agent/rescue/worker.ts',
   'pack-thread': 'agent/clone/pack-thread.ts',
 };
 

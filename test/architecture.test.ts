@@ -11,7 +11,7 @@ const LONGER: Readonly<Record<string, string>> = {
 const PROCESS_OWNERS = ['agent/main.ts', 'agent/job-worker.ts'];
 
 const FLOOR =
-  'errors host job-message job-process job-worker lifetime log mount-key own-files resource status token version'.split(
+  'error-report errors host job-message job-process job-worker lifetime log mount-key own-files rescue-note resource status token version'.split(
     ' ',
   );
 const FORMATS = ['pack', 'checkout', 'repository'];

@@ -7,6 +7,7 @@ import { chmod, chown, lstat, unlink } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { AgentError, EXIT, errnoOf, toAgentError } from '../errors.ts';
 import type { Log } from '../log.ts';
+import type { RescueNote } from '../rescue-note.ts';
 import type { StatusTable } from '../status.ts';
 import { jsonAnswer, refusal } from './answer.ts';
 import type { Answer, Redact } from './answer.ts';
@@ -21,6 +22,8 @@ export interface ControlContext {
   readonly status: StatusTable;
   /** Reads the manifest again; an AgentError of it goes back to the caller. */
   readonly rotate: () => Promise<void>;
+  /** Writes a rescue of each mount with work at risk; an AgentError of it goes back as well. */
+  readonly rescue: () => Promise<readonly RescueNote[]>;
   /** Counts as activity of the session. */
   readonly activity: () => void | Promise<void>;
   readonly redact: Redact;
@@ -60,7 +63,12 @@ export async function serveControl(context: ControlContext): Promise<ControlServ
   return { path, [Symbol.asyncDispose]: () => listener[Symbol.asyncDispose]() };
 }
 
-function controlRoutes({ status, rotate, activity }: ControlContext): ReadonlyMap<string, Route> {
+function controlRoutes({
+  status,
+  rotate,
+  rescue,
+  activity,
+}: ControlContext): ReadonlyMap<string, Route> {
   const done = (): Answer => jsonAnswer(200, { done: true });
   return new Map<string, Route>([
     ['GET /status', () => jsonAnswer(200, status.snapshot())],
@@ -71,6 +79,7 @@ function controlRoutes({ status, rotate, activity }: ControlContext): ReadonlyMa
         return done();
       },
     ],
+    ['POST /rescue', async () => jsonAnswer(200, { rescues: await rescue() })],
     [
       'POST /rotate',
       async () => {

@@ -4,7 +4,8 @@
  * prom-client takes 50 to 80 ms to load, so it is loaded at the first scrape, not at start.
  */
 import type { Registry } from 'prom-client';
-import type { ErrorReport, StatusTable } from '../status.ts';
+import type { ErrorReport } from '../error-report.ts';
+import type { StatusTable } from '../status.ts';
 import type { ErrorCounts, MetricsContext } from './metric-families.ts';
 
 export interface RenderedMetrics {

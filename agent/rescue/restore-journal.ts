@@ -8,6 +8,8 @@ import type { BytePath } from '../repository/byte-path.ts';
 import { readBytesAsText } from '../repository/read-file.ts';
 
 export const JOURNAL_NAME = 'mount-agent-restore.json';
+/** Stays in the Git directory: from which rescue its clone was restored. */
+export const RESTORED_NAME = 'mount-agent-restored.json';
 
 export interface RestoreJournal {
   /** Which rescue: the SHA-256 of its manifest. */
@@ -41,6 +43,13 @@ export function writeJournal(gitdir: BytePath, journal: RestoreJournal): void {
 export function removeJournal(gitdir: BytePath): void {
   rmSync(fsPath(`${gitdir}/${JOURNAL_NAME}`), { force: true });
   sync(gitdir);
+}
+
+/** What the clone was restored from, for whoever asks later. */
+export function writeNote(gitdir: BytePath, createdAt: string): void {
+  const path = `${gitdir}/${RESTORED_NAME}`;
+  writeFileSync(fsPath(`${path}.new`), `${JSON.stringify({ created_at: createdAt })}\n`);
+  renameSync(fsPath(`${path}.new`), fsPath(path));
 }
 
 /** To the disk; nothing when it is not there. */

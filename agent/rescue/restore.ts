@@ -21,7 +21,7 @@ import type { RescueManifest } from './format.ts';
 import { kindAt, openClone, requireFresh, treeOf } from './fresh-clone.ts';
 import { publish } from './publish-stage.ts';
 import type { RepositoryPlan } from './repository-places.ts';
-import { readJournal, removeJournal, writeJournal } from './restore-journal.ts';
+import { readJournal, removeJournal, writeJournal, writeNote } from './restore-journal.ts';
 import { planRestore } from './restore-plan.ts';
 import type { NotRestored, RestorePlan } from './restore-plan.ts';
 import { Stage } from './stage.ts';
@@ -116,6 +116,7 @@ class Restore {
     publishing.check();
     writeJournal(this.#gitdir, { rescue, file });
     publishing.run();
+    writeNote(this.#gitdir, manifest.rescue.created_at);
     rmSync(fsPath(stage.root), { recursive: true, force: true });
     removeJournal(this.#gitdir);
     return outcomeOf(manifest, plan, held);

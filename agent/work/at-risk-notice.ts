@@ -3,11 +3,14 @@
  * it. Every command in it can be run as it stands; every name from a repository is quoted data.
  */
 import type { AtRisk, MountStatus } from '../status.ts';
+import { describeRescue, describeRestorable } from './rescue-words.ts';
 import { describeDuration, listRisks, quoteForMarkdown, quoteForShell } from './at-risk-words.ts';
 
 export interface NoticeContext {
   /** Those that it is about; rows with nothing at risk are left out. */
   readonly mounts: readonly MountStatus[];
+  /** Those whose earlier work can be put back. */
+  readonly restorable?: readonly MountStatus[];
   /** Whether no push can save the work in the mount. */
   readonly isStuck: (mount: MountStatus) => boolean;
   readonly why: 'deadline' | 'token' | 'ending';
@@ -27,7 +30,10 @@ type MountAtRisk = MountStatus & { readonly at_risk: AtRisk };
 /** null when nothing is at risk. */
 export function renderNotice(context: NoticeContext): string | null {
   const atRisk = context.mounts.filter((mount): mount is MountAtRisk => mount.at_risk !== null);
-  if (atRisk.length === 0) return null;
+  const restorable = describeRestorable(context.restorable ?? []);
+  if (atRisk.length === 0) {
+    return restorable.length === 0 ? null : [...restorable, ''].join('\n');
+  }
   return [
     '# Work in this session will be lost unless you save it now',
     '',
@@ -40,6 +46,7 @@ export function renderNotice(context: NoticeContext): string | null {
     'Nothing is committed or pushed automatically.',
     '',
     ...atRisk.flatMap((mount) => describeMount(mount, context)),
+    ...restorable,
     '## How to tell that it is done',
     '',
     '`mount-agent status` ends with exit code 0 and says that nothing would be lost; this file then',
@@ -119,6 +126,7 @@ function describeMount(mount: MountAtRisk, context: NoticeContext): string[] {
     '',
     ...(context.isStuck(mount) ? STUCK : PUSHABLE),
     '',
+    ...describeRescue(mount),
   ];
 }
 

@@ -87,8 +87,8 @@ export class Warnings implements Disposable {
   /** The table changes often while clones run; only work at risk and tokens matter here. */
   #onStatus(): void {
     const rows = JSON.stringify(
-      this.#context.status.mounts.map(({ at_risk: risk, credential, can_push }) => [
-        ...[credential, can_push],
+      this.#context.status.mounts.map(({ at_risk: risk, credential, can_push, ...mount }) => [
+        ...[credential, can_push, mount.last_rescue, mount.restorable],
         risk === null ? null : { ...risk, checked_at: null },
       ]),
     );
@@ -215,6 +215,7 @@ export class Warnings implements Disposable {
     const { lastActivityAt, reclaimAt } = this.#clock.times;
     const content = renderNotice({
       ...{ mounts, why, lastActivityAt, reclaimAt },
+      restorable: this.#context.status.mounts.filter((mount) => mount.restorable !== null),
       isStuck: (mount) => this.#isRefused(mount) || mount.can_push === false,
       leftMs: this.#clock.leftMs,
       now: new Date(this.#time.wallMs()),

@@ -31,6 +31,7 @@ async function serve(options: Partial<ControlContext> = {}): Promise<ControlServ
     runDir,
     status: tableOfTwo(),
     rotate: () => Promise.resolve(),
+    rescue: () => Promise.resolve([]),
     activity: () => undefined,
     redact: (text) => redactor.redact(text),
     log,
@@ -141,7 +142,7 @@ it('an unknown path, a wrong method and a query are refused', async () => {
   await serve();
   const rejected = (method: 'GET' | 'POST', path: string) =>
     failureOf(requestControl(runDir, method, path)).then(({ message }) => message);
-  expect(await rejected('GET', '/rescue')).toBe('There is nothing at this path.');
+  expect(await rejected('GET', '/nothing')).toBe('There is nothing at this path.');
   expect(await rejected('GET', '/rotate')).toBe('Expected POST.');
   expect(await rejected('POST', '/status')).toBe('Expected GET.');
 });

@@ -6,7 +6,7 @@ import { guardStatus } from '../../agent/health/request-guard.ts';
 import { serveHealth } from '../../agent/health/health-server.ts';
 import type { HealthContext, HealthServer } from '../../agent/health/health-server.ts';
 import { createMetrics } from '../../agent/health/metrics.ts';
-import { reportOf } from '../../agent/status.ts';
+import { reportOf } from '../../agent/error-report.ts';
 import type { StatusTable } from '../../agent/status.ts';
 import { Token, tokenForms } from '../../agent/token.ts';
 import {

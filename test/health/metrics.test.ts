@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { expect, it } from 'vitest';
 import { AgentError } from '../../agent/errors.ts';
 import { createMetrics } from '../../agent/health/metrics.ts';
-import { reportOf } from '../../agent/status.ts';
+import { reportOf } from '../../agent/error-report.ts';
 import type { StatusTable } from '../../agent/status.ts';
 import { bundledProgram } from '../setup/bundled-program.ts';
 import { AT_RISK, tableOfTwo } from './fixtures.ts';

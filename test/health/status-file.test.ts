@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { AgentError } from '../../agent/errors.ts';
 import { StatusFile } from '../../agent/health/status-file.ts';
-import { reportOf } from '../../agent/status.ts';
+import { reportOf } from '../../agent/error-report.ts';
 import type { StatusSnapshot, StatusTable } from '../../agent/status.ts';
 import { SECRET, eventually, recordLog, tableOfTwo } from './fixtures.ts';
 import type { LogRecord } from './fixtures.ts';

@@ -4,7 +4,7 @@ import { TransportError } from '../../agent/errors.ts';
 import { serveHealth } from '../../agent/health/health-server.ts';
 import type { HealthContext } from '../../agent/health/health-server.ts';
 import { createMetrics } from '../../agent/health/metrics.ts';
-import { reportOf } from '../../agent/status.ts';
+import { reportOf } from '../../agent/error-report.ts';
 import type { StatusTable } from '../../agent/status.ts';
 import { Token } from '../../agent/token.ts';
 import { Browser } from './browser.ts';

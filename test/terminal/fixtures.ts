@@ -1,6 +1,7 @@
 /** Mount states as they come up in a session, on a table of any paths. */
 import { AgentError } from '../../agent/errors.ts';
-import { StatusTable, reportOf } from '../../agent/status.ts';
+import { reportOf } from '../../agent/error-report.ts';
+import { StatusTable } from '../../agent/status.ts';
 import type { AtRisk, MountChange } from '../../agent/status.ts';
 import { Token } from '../../agent/token.ts';
 

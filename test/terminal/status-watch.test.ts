@@ -33,6 +33,7 @@ async function startDaemon(): Promise<void> {
     runDir,
     status: table,
     rotate: () => Promise.resolve(),
+    rescue: () => Promise.resolve([]),
     activity: () => undefined,
     redact: (text) => redactor.redact(text),
     log,

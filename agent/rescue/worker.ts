@@ -1,0 +1,14 @@
+/** The rescue process: see job-worker.ts for what enters and leaves; capture.ts, restore.ts for the work. */
+import { serveJob } from '../job-worker.ts';
+import type { JobHandles } from '../job-worker.ts';
+import { capture } from './capture.ts';
+import type { RescueJob, RescueJobOutcome } from './rescue-job.ts';
+import { restore } from './restore.ts';
+
+serveJob((job: RescueJob, handles: JobHandles<unknown>): Promise<RescueJobOutcome> => {
+  if (job.kind === 'restore') return restore({ ...job, ...handles });
+  const { remoteRefs, ...context } = job;
+  const lsRemote =
+    remoteRefs === null ? {} : { lsRemote: () => Promise.resolve(new Map(remoteRefs)) };
+  return capture({ ...context, ...handles, ...lsRemote });
+});
