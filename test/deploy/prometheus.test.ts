@@ -97,6 +97,23 @@ it.each(expressions)('%s: %s', async (_, expression) => {
   }
 });
 
+it('docs/operations.md explains every metric and every alert, and no other', async () => {
+  const text = read('docs/operations.md');
+  const [, table = ''] = /## Metrics\n([^]*?)What to do for the alerts/.exec(text) ?? [];
+  let last = '';
+  const named = [...table.matchAll(/`(mount_agent_[a-z_]+|_[a-z_]+)/g)].map(([, name = '']) => {
+    // `_commits` after `…_files` has the same beginning.
+    if (!name.startsWith('_')) return (last = name);
+    return /(_cpu|_start)/.test(name) ? `mount_agent_process${name}` : `mount_agent_at_risk${name}`;
+  });
+  const known = new Set(
+    [...(await series()).keys()].map((name) => name.replace(/_(bucket|sum|count)$/, '')),
+  );
+  expect([...new Set(named)].sort()).toEqual([...known].sort());
+  expect(last).not.toBe('');
+  for (const { alert } of rules) expect(text).toContain(`| ${alert} |`);
+});
+
 it('each alert and each panel says what it is about', () => {
   expect(new Set(rules.map(({ alert }) => alert)).size).toBe(rules.length);
   expect(panels.every(({ title, targets }) => title !== '' && targets.length > 0)).toBe(true);
