@@ -5,6 +5,8 @@
  */
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
+import { displayPath, toBytePath } from '../repository/byte-path.ts';
+import { readPackedRefs } from '../repository/refs.ts';
 import type { Resource } from '../resource.ts';
 import type { Head } from '../status.ts';
 import { readJsonObject } from './json-file.ts';
@@ -36,11 +38,22 @@ export async function writeMarker(
     mount_path: mountPath,
     cloned_at: clonedAt.toISOString(),
     head,
+    tags: readTags(gitdir),
   };
   await file.writeFile(`${JSON.stringify(marker, null, 2)}\n`);
   await file.sync();
   // Not by path: the clone's owner, who is not to gain by this, may have put a link there by now.
   if (owner !== null) await file.chown(owner.uid, owner.gid);
+}
+
+/**
+ * Full name → oid of the tags that came with the clone: once refs are packed anew nothing else tells
+ * them from later ones. Read by repository/remote-tags.ts.
+ */
+function readTags(gitdir: string): Readonly<Record<string, string>> {
+  const refs = [...readPackedRefs(toBytePath(gitdir))];
+  const tags = refs.filter(([name]) => name.startsWith('refs/tags/'));
+  return Object.fromEntries(tags.map(([name, oid]) => [displayPath(name), oid]));
 }
 
 /** What a marker says, or null when there is none that could be ours. */

@@ -4,7 +4,8 @@
  * doubt makes work "at risk" and never "safe".
  */
 import { lstatSync } from 'node:fs';
-import { fsPath } from './byte-path.ts';
+import { fsPath, toBytePath } from './byte-path.ts';
+import type { BytePath } from './byte-path.ts';
 import { readBytesAsText } from './read-file.ts';
 import { readPackedRefs } from './refs.ts';
 import { statOrUndefined } from './repository.ts';
@@ -22,9 +23,14 @@ const CLONED_AT = /^\S+ \S+ .*> (\d+) [+-]\d{4}\tclone: from /;
  */
 const CLONE_TAKES_MS = 3_000;
 
-/** Tags of a repository that somebody cloned with git itself, as long as nobody packed refs since. */
+/**
+ * Tags that came with the clone: as its marker says (mounts/completion-marker.ts), or, of one that
+ * git itself made, as packed-refs says as long as nobody packed refs since.
+ */
 export function readClonedTags(repository: Repository): RemoteTags {
   const { gitdir, commondir } = repository;
+  const marked = readMarkedTags(commondir);
+  if (marked !== undefined) return marked;
   const tags = new Map<string, string>();
   const packed = statOrUndefined(() => lstatSync(fsPath(`${commondir}/packed-refs`)));
   const clonedAt = CLONED_AT.exec(readBytesAsText(`${gitdir}/logs/HEAD`) ?? '')?.[1];
@@ -35,6 +41,25 @@ export function readClonedTags(repository: Repository): RemoteTags {
     if (name.startsWith('refs/tags/')) tags.set(name, oid);
   }
   return tags;
+}
+
+/** undefined without a marker, or with one from before it said so. Its text is anybody's. */
+function readMarkedTags(commondir: BytePath): RemoteTags | undefined {
+  const text = readBytesAsText(`${commondir}/mount-agent.json`);
+  if (text === undefined) return undefined;
+  let tags: unknown;
+  try {
+    tags = (JSON.parse(Buffer.from(text, 'latin1').toString()) as { tags?: unknown } | null)?.tags;
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+  if (typeof tags !== 'object' || tags === null) return undefined;
+  const found = new Map<string, string>();
+  for (const [name, oid] of Object.entries(tags)) {
+    if (typeof oid === 'string') found.set(toBytePath(name), oid);
+  }
+  return found;
 }
 
 /** Tags that the fetch under way or the last one brought; FETCH_HEAD has a line for each. */

@@ -34,6 +34,8 @@ interface Found {
   readonly worktree: BytePath;
   /** Of a submodule: the commit that the index names. */
   readonly oid: string | null;
+  /** Among the untracked paths already. */
+  readonly isCounted: boolean;
 }
 
 type Create = (worktree: BytePath, onGitdir: () => void) => Ledger;
@@ -57,8 +59,13 @@ export class NestedLedgers implements Disposable {
     pace: Pace,
   ): Promise<NestedReading> {
     const found = index === undefined ? [] : [...findSubmodules(repository, index, files)];
-    found.push(...findNested(repository, files), ...findLinked(repository));
-    // A linked worktree inside is seen as a nested repository as well; the last one counts.
+    const nested = [...findNested(repository, files)];
+    found.push(...nested);
+    // A linked worktree inside is a nested repository as well, unless its directory is ignored.
+    const counted = new Set(nested.map(({ worktree }) => worktree));
+    for (const one of findLinked(repository)) {
+      found.push({ ...one, isCounted: counted.has(one.worktree) });
+    }
     const byWorktree = new Map(found.map((one) => [one.worktree, one]));
     this.#keepOnly(byWorktree);
     const sum = new NestedSum(repository);
@@ -105,7 +112,10 @@ class NestedSum implements NestedReading {
     this.#repository = repository;
   }
 
-  add({ kind, path, oid }: Found, { risk, head, gitdirs, changedAtMs }: LedgerReading): void {
+  add(
+    { kind, path, oid, isCounted }: Found,
+    { risk, head, gitdirs, changedAtMs }: LedgerReading,
+  ): void {
     this.changedAtMs = Math.max(this.changedAtMs, changedAtMs);
     if (risk?.unknown != null) this.doubts.push(`${displayPath(path)}: ${risk.unknown}`);
     // Of a linked worktree, commits and stashes are this repository's own and counted there.
@@ -119,8 +129,7 @@ class NestedSum implements NestedReading {
     const within = risk.repositories;
     const isAtRisk = changes + history > 0 || risk.operation !== null || risk.unknown !== null;
     if (!isAtRisk && within.length === 0) return;
-    // A nested repository is an untracked path already.
-    if (!isChangedSubmodule && kind !== 'nested') this.otherPaths.push(`${path}/`);
+    if (!isChangedSubmodule && !isCounted) this.otherPaths.push(`${path}/`);
     const shown = displayPath(path);
     if (isAtRisk) {
       this.repositories.push({
@@ -156,7 +165,7 @@ function* findSubmodules(
     if (reading?.present !== true || reading.unstaged.has(path.slice(prefix.length))) continue;
     const place = `${worktree}/${path}`;
     if (findGitdir(place) === undefined) continue;
-    yield { kind: 'submodule', path, worktree: place, oid: index.oid(position) };
+    yield { kind: 'submodule', path, worktree: place, oid: index.oid(position), isCounted: false };
   }
 }
 
@@ -164,7 +173,10 @@ function* findNested({ worktree }: Repository, files: WorktreeFiles): Generator<
   for (const [prefix, { nested }] of files.readings.telling()) {
     for (const name of nested) {
       const path = prefix + name;
-      yield { kind: 'nested', path, worktree: `${worktree}/${path}`, oid: null };
+      yield {
+        ...{ kind: 'nested', path, worktree: `${worktree}/${path}` },
+        ...{ oid: null, isCounted: true },
+      };
     }
   }
 }
@@ -180,7 +192,7 @@ function* findLinked({ worktree, gitdir, commondir }: Repository): Generator<Fou
     const place = resolveFrom(own, file.slice(0, -'/.git'.length));
     if (findGitdir(place) !== own) continue;
     const path = place.startsWith(inside) ? place.slice(inside.length) : place;
-    yield { kind: 'worktree', path, worktree: place, oid: null };
+    yield { kind: 'worktree', path, worktree: place, oid: null, isCounted: false };
   }
 }
 

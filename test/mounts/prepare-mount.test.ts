@@ -45,6 +45,7 @@ describe('a fresh mount', () => {
       mount_path: web(),
       cloned_at: '1970-01-01T00:00:00.000Z',
       head,
+      tags: {},
     });
   });
 

@@ -96,6 +96,22 @@ test('tags that came with a clone are told from own ones by what the clone left,
   expect(await unpushed()).toBe(2);
 });
 
+test('the marker of a clone tells its tags from own ones when refs have long been packed', async () => {
+  const repository = fresh();
+  const { worktree, clonedTags } = repository;
+  repository.write(
+    '.git/mount-agent.json',
+    JSON.stringify({ tags: Object.fromEntries(clonedTags) }),
+  );
+  repository.git('commit', '-q', '--allow-empty', '-m', 'mine');
+  repository.git('tag', 'mine');
+  repository.git('reset', '-q', '--hard', 'origin/main');
+  repository.git('gc', '-q');
+  const later = Date.now() / 1000 + 10;
+  utimesSync(repository.path('.git/packed-refs'), later, later);
+  expect((await takeLedger({ worktree })).risk?.unpushed_commits).toBe(1);
+});
+
 describe('the ledger says what git says after', () => {
   test.each(Object.entries({ ...STEPS, ...FIRST_STEPS }))('%s', async (_name, step) => {
     const repository = fresh();
