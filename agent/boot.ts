@@ -6,7 +6,7 @@
 import type { Config } from './cli.ts';
 import type { SpareProcess } from './clone/spare-process.ts';
 import { Defects } from './defects.ts';
-import { NO_REAPER, withReaper } from './entrypoint/reaper.ts';
+import { withReaper } from './entrypoint/reaper.ts';
 import { superviseCommand } from './entrypoint/supervise.ts';
 import { serveControl } from './health/control-server.ts';
 import { serveHealth } from './health/health-server.ts';
@@ -102,8 +102,7 @@ async function serve(
   // A command that starts after the signal would be told by nobody.
   session.signal.throwIfAborted();
   const env = session.commandEnvironment;
-  const { command: argv, leavesZombies } = withReaper(config.command, env['PATH'] ?? '', host.pid);
-  if (leavesZombies) log.warn(NO_REAPER);
+  const argv = withReaper(config.command, { path: env['PATH'] ?? '', pid: host.pid, log });
   const { onCrash } = config;
   const context = { command: argv, env, log, graceMs: COMMAND_GRACE_MS, onCrash };
   await using command = superviseCommand(context);

@@ -7,29 +7,25 @@
 import { accessSync, constants, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { errnoOf } from '../errors.ts';
-
-export interface Reaped {
-  readonly command: readonly string[];
-  /** Nobody will wait for what the command leaves behind. */
-  readonly leavesZombies: boolean;
-}
-
-/** For the log. */
-export const NO_REAPER =
-  'running as PID 1 without tini: what the command leaves behind stays as zombies; start the container with "tini --" before mount-agent, or with docker run --init';
+import type { Log } from '../log.ts';
 
 const REAPERS = ['tini', 'docker-init'];
 
-/** @param pid ours. */
-export function withReaper(command: readonly string[], path: string, pid: number): Reaped {
-  if (pid !== 1) return { command, leavesZombies: false };
+/** @param pid ours. @returns the command as it is to be started. */
+export function withReaper(
+  command: readonly string[],
+  { path, pid, log }: { readonly path: string; readonly pid: number; readonly log: Log },
+): readonly string[] {
+  if (pid !== 1) return command;
   const reaper = REAPERS.map((name) => findProgram(name, path)).find((found) => found !== null);
-  if (reaper === undefined) return { command, leavesZombies: true };
+  if (reaper === undefined) {
+    log.warn('running as PID 1 without tini: what the command leaves behind stays as zombies');
+    return command;
+  }
   // A command that cannot be started is for us to name, with its own error.
-  const [program = ''] = command;
-  if (findProgram(program, path) === null) return { command, leavesZombies: false };
+  if (findProgram(command[0] ?? '', path) === null) return command;
   // -s: subreaper; -g: signals to the whole group that it puts the command into.
-  return { command: [reaper, '-s', '-g', '--', ...command], leavesZombies: false };
+  return [reaper, '-s', '-g', '--', ...command];
 }
 
 /** As execvp(3) looks for it. */

@@ -47,7 +47,7 @@ export const LOG_SECTIONS: Readonly<Record<string, readonly LogMessage[]>> = {
     {
       message: 'nobody watches over the daemon',
       meaning:
-        'Should the daemon be killed, its command is told by nobody (`err`): is there no /bin/sh?',
+        'There may be no /bin/sh (`err`): should the daemon be killed, its command goes on, whatever `--on-crash` says.',
     },
     {
       message: 'cannot go on',
@@ -187,6 +187,11 @@ export const LOG_SECTIONS: Readonly<Record<string, readonly LogMessage[]>> = {
     },
   ],
   'The command': [
+    {
+      message: 'running as PID 1 without tini: …',
+      meaning:
+        'Start the container with `tini --` before mount-agent, or with `docker run --init`, or have tini in PATH.',
+    },
     { message: 'command started', meaning: 'The command after `--` runs as `pid`.' },
     {
       message: 'command ended',
