@@ -115,10 +115,13 @@ export class WorkAtRisk implements AsyncDisposable {
   }
 
   #take(mountPath: string, { atRisk, head }: WorkReading): void {
-    this.#read.add(mountPath);
     this.#session.status.update(mountPath, {
       at_risk: atRisk,
       ...(head === null ? {} : { head }),
     });
+    if (this.#read.has(mountPath)) return;
+    this.#read.add(mountPath);
+    // Nothing at risk, as it was before it was known: the row does not say that it is news.
+    this.#warnings.look();
   }
 }

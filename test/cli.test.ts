@@ -93,11 +93,35 @@ it.each([
   [['run', '--listen', '127.0.0.1:65536'], {}, /--listen/],
   [['run', '--warn-before', '1h,soon'], {}, /--warn-before: expected a duration .* "soon"/],
   [['run', '--run-dir', 'relative'], {}, /--run-dir: expected an absolute path/],
+  [['run', '--on-warn', './notify'], {}, /--on-warn: expected an absolute path or the name/],
+  [
+    ['run', '--warn-url', 'hooks.example.com/x'],
+    {},
+    /--warn-url: expected an https URL; this is no/,
+  ],
+  [['run', '--warn-url', 'http://127.0.0.1/x'], {}, /plain http needs --allow-http/],
+  [['run', '--allow-http', '--warn-url', 'http://example.com/x'], {}, /and a loopback host/],
+  [['run', '--warn-url', 'https://u:p@example.com/x'], {}, /sign with --warn-key-file/],
   [['run'], { MOUNT_AGENT_WAIT: 'some' }, /--wait: expected one of all, any, none/],
   [['run'], { MOUNT_AGENT_ALLOW_HTTP: 'perhaps' }, /--allow-http: expected/],
   [['run'], { MOUNT_AGENT_JOBS: 'many' }, /--jobs/],
 ])('%j with %j is a usage error that names the fault', (argv, env, message) => {
   expect(usageErrorOf(argv, env)).toMatch(message);
+});
+
+it('the URL of --warn-url, which may be a secret, is in no message', () => {
+  for (const url of ['ftp://h/secret', 'https://u:secret@h/secret', 'secret']) {
+    expect(usageErrorOf(['run', '--warn-url', url])).not.toContain('secret');
+  }
+  const config = configOf(['run', '--allow-http', '--on-warn', 'notify'], {
+    MOUNT_AGENT_WARN_URL: 'http://localhost:8080/x#y',
+    MOUNT_AGENT_WARN_KEY_FILE: '/run/key',
+  });
+  expect(config).toMatchObject({
+    onWarn: 'notify',
+    warnUrl: 'http://localhost:8080/x',
+    warnKeyFile: '/run/key',
+  });
 });
 
 it('a flag given twice takes the last value, and --listen takes both', () => {

@@ -3,7 +3,7 @@
  * no layout. What the progress display and the status table have in common.
  */
 import { basename } from 'node:path';
-import type { AtRisk, Head, MountStatus, Phase } from '../status.ts';
+import type { AtRisk, Head, MountStatus, Phase, RepositoryAtRisk } from '../status.ts';
 import { mask } from './text.ts';
 import { formatBytes, formatCount, formatDuration, plural } from './units.ts';
 
@@ -103,9 +103,22 @@ export function describeError(mount: MountStatus, now: Date): string[] {
   return lines;
 }
 
+const SHOWN_REPOSITORIES = 3;
+
 /** `2 staged, 3 changed, 1 untracked (1.2 MB), 3 unpushed commits`; `nothing` when nothing is. */
 export function describeAtRisk(atRisk: AtRisk | null): string {
   if (atRisk === null) return 'nothing';
+  const { repositories } = atRisk;
+  const words = wordsOf(atRisk);
+  for (const repository of repositories.slice(0, SHOWN_REPOSITORIES)) {
+    words.push(`in ${mask(repository.path)}: ${wordsOf(repository).join(', ')}`);
+  }
+  const more = repositories.length - SHOWN_REPOSITORIES;
+  if (more > 0) words.push(`in ${plural(more, 'more repository', 'more repositories')}`);
+  return words.length === 0 ? 'something' : words.join(', ');
+}
+
+function wordsOf(atRisk: AtRisk | RepositoryAtRisk): string[] {
   const { untracked, untracked_bytes: bytes, operation, unknown } = atRisk;
   const counts: [number, string][] = [
     [atRisk.conflicted, `${formatCount(atRisk.conflicted)} conflicted`],
@@ -118,5 +131,5 @@ export function describeAtRisk(atRisk: AtRisk | null): string {
   const words = counts.filter(([count]) => count > 0).map(([, text]) => text);
   if (operation !== null) words.push(`${mask(operation)} under way`);
   if (unknown !== null) words.push(`not certain: ${mask(unknown)}`);
-  return words.length === 0 ? 'something' : words.join(', ');
+  return words;
 }

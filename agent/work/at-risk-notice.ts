@@ -2,9 +2,15 @@
  * AT_RISK.md: what would be lost, how long there is, and what to do, for the AI agent that reads
  * it. Every command in it can be run as it stands; every name from a repository is quoted data.
  */
-import type { AtRisk, MountStatus } from '../status.ts';
+import type { AtRisk, Head, MountStatus, RepositoryAtRisk } from '../status.ts';
+import {
+  describeDuration,
+  listRisks,
+  nameOf,
+  quoteForMarkdown,
+  quoteForShell,
+} from './at-risk-words.ts';
 import { describeRescue, describeRestorable } from './rescue-words.ts';
-import { describeDuration, listRisks, quoteForMarkdown, quoteForShell } from './at-risk-words.ts';
 
 export interface NoticeContext {
   /** Those that it is about; rows with nothing at risk are left out. */
@@ -119,8 +125,9 @@ function describeMount(mount: MountAtRisk, context: NoticeContext): string[] {
     'Save it:',
     '',
     '```sh',
+    ...risk.repositories.flatMap((each) => repositoryCommands(each, path, context.isStuck(mount))),
     ...(directory === null ? [] : [`cd ${directory}`]),
-    ...commitCommands(mount),
+    ...commitCommands(risk, mount.head),
     ...(context.isStuck(mount) ? rescueCommands(directory) : pushCommands(mount)),
     '```',
     '',
@@ -143,7 +150,25 @@ const PUSHABLE = [
   'copy the file that it names to a place that stays: it is lost with this disk as well.',
 ];
 
-function commitCommands({ at_risk: risk, head }: MountAtRisk): string[] {
+/** Before the mount's own: what is committed in a submodule changes the mount. */
+function repositoryCommands(
+  repository: RepositoryAtRisk,
+  mountPath: string,
+  isStuck: boolean,
+): string[] {
+  const { path } = repository;
+  const directory = quoteForShell(path.startsWith('/') ? path : `${mountPath}/${path}`);
+  return [
+    `# ${nameOf(repository)}`,
+    ...(directory === null ? [] : [`cd ${directory}`]),
+    ...commitCommands(repository, null),
+    ...(isStuck
+      ? []
+      : ['git push -u origin HEAD   # "git switch -c saved-work" first if HEAD is on no branch']),
+  ];
+}
+
+function commitCommands(risk: AtRisk | RepositoryAtRisk, head: Head | null): string[] {
   const commands = ['git status'];
   if (risk.operation !== null) {
     commands.push(`# finish the ${risk.operation} first (--continue), or give it up (--abort)`);

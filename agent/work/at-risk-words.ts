@@ -2,28 +2,60 @@
  * Work at risk in plain words. Paths and refs are a repository's words, not ours: they stand as
  * quoted data on one line, whatever they hold.
  */
-import type { AtRisk } from '../status.ts';
+import type { AtRisk, RepositoryAtRisk } from '../status.ts';
 
 /** What could end a line, close a quotation, or change what stands around it without being seen. */
 const UNSAFE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}`]/gu;
 
 const SHOWN_BRANCHES = 20;
 
+const SHOWN_REPOSITORIES = 20;
+
+const KINDS: Readonly<Record<RepositoryAtRisk['kind'], string>> = {
+  submodule: 'the submodule',
+  nested: 'the repository',
+  worktree: 'the linked worktree',
+};
+
+export function nameOf({ kind, path }: RepositoryAtRisk): string {
+  return `${KINDS[kind]} ${quoteForMarkdown(path)}`;
+}
+
 /** One line for each kind of work. */
 export function listRisks(risk: AtRisk): string[] {
+  const lines = listCounts(risk, risk.branches);
+  for (const repository of risk.repositories.slice(0, SHOWN_REPOSITORIES)) {
+    lines.push(`in ${nameOf(repository)}: ${listCounts(repository, []).join(', ')}`);
+  }
+  addCount(
+    lines,
+    risk.repositories.length - SHOWN_REPOSITORIES,
+    'more repository',
+    'more repositories',
+  );
+  return lines;
+}
+
+type Counts = Omit<RepositoryAtRisk, 'path' | 'kind'>;
+
+function addCount(lines: string[], count: number, one: string, many: string): void {
+  if (count > 0) lines.push(`${count} ${count === 1 ? one : many}`);
+}
+
+function listCounts(risk: Counts, branches: AtRisk['branches']): string[] {
   const lines: string[] = [];
   const add = (count: number, one: string, many: string): void => {
-    if (count > 0) lines.push(`${count} ${count === 1 ? one : many}`);
+    addCount(lines, count, one, many);
   };
   add(risk.conflicted, 'file with merge conflicts', 'files with merge conflicts');
   add(risk.staged, 'file staged but not committed', 'files staged but not committed');
   add(risk.unstaged, 'changed file not committed', 'changed files not committed');
   add(risk.untracked, 'untracked file', `untracked files (${risk.untracked_bytes} bytes)`);
   add(risk.unpushed_commits, 'commit not pushed', 'commits not pushed');
-  for (const { ref, unpushed } of risk.branches.slice(0, SHOWN_BRANCHES)) {
+  for (const { ref, unpushed } of branches.slice(0, SHOWN_BRANCHES)) {
     lines.push(`${quoteForMarkdown(ref)}: ${unpushed} not pushed`);
   }
-  add(risk.branches.length - SHOWN_BRANCHES, 'more such branch', 'more such branches');
+  add(branches.length - SHOWN_BRANCHES, 'more such branch', 'more such branches');
   add(
     risk.stashes,
     'stash entry, which a push does not save',

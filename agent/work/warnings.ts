@@ -74,6 +74,11 @@ export class Warnings implements Disposable {
     this.#clock.activity();
   }
 
+  /** More is known than before, though the table is the same. */
+  look(): void {
+    this.#clock.look();
+  }
+
   /** The session ends: what is still at risk is written down, however far the deadline is. */
   writeLast(): void {
     this.#show({ mounts: this.#context.status.mounts, why: 'ending' });
@@ -89,7 +94,7 @@ export class Warnings implements Disposable {
     const rows = JSON.stringify(
       this.#context.status.mounts.map(({ at_risk: risk, credential, can_push, ...mount }) => [
         ...[credential, can_push, mount.last_rescue, mount.restorable],
-        risk === null ? null : { ...risk, checked_at: null },
+        risk && { ...risk, checked_at: null },
       ]),
     );
     if (rows === this.#lastRows) return;
@@ -122,7 +127,7 @@ export class Warnings implements Disposable {
 
   #showTimes(): void {
     const { lastActivityAt, reclaimAt, deadlineNear } = this.#clock.times;
-    const shown = JSON.stringify([lastActivityAt, reclaimAt, deadlineNear]);
+    const shown = `${lastActivityAt.getTime()} ${reclaimAt.getTime()} ${deadlineNear}`;
     if (shown === this.#shownTimes) return;
     this.#shownTimes = shown;
     this.#context.status.setReclaim(lastActivityAt, reclaimAt, deadlineNear);
@@ -137,9 +142,9 @@ export class Warnings implements Disposable {
   #forgetAccepted(): void {
     const { status, isRead } = this.#context;
     const kept = [...this.#memory.refused].filter((path) => {
-      const mount = status.mount(path);
-      if (mount === undefined) return !status.manifestRead;
-      return mount.credential !== 'ok' && (mount.at_risk !== null || !isRead(path));
+      const { credential, at_risk: risk } = status.mount(path) ?? {};
+      if (credential === undefined) return !status.manifestRead;
+      return credential !== 'ok' && (risk !== null || !isRead(path));
     });
     if (kept.length === this.#memory.refused.size) return;
     this.#memory.refused = new Set(kept);
@@ -149,7 +154,7 @@ export class Warnings implements Disposable {
   #isKnownToBeSafe(): boolean {
     const { status, isRead } = this.#context;
     const paths = this.#memory.open?.mountPaths ?? [];
-    if (paths.length > 0 && !status.manifestRead) return false;
+    if (!status.manifestRead) return paths.length === 0;
     return paths.every((path) => status.mount(path) === undefined || isRead(path));
   }
 
@@ -157,13 +162,15 @@ export class Warnings implements Disposable {
     const memory = this.#memory;
     const { passedMs } = this.#clock;
     const isDeadline = passedMs !== null && passedMs < memory.thresholdMs;
-    const refused = alarming.filter((mount) => this.#isRefused(mount)).map(pathOf);
+    const refused = alarming
+      .filter((mount) => this.#isRefused(mount))
+      .map(({ mount_path: path }) => path);
     const isNew = refused.some((path) => !memory.refused.has(path));
     if (!isDeadline && !isNew) return;
     const reason = isDeadline ? 'deadline' : 'token_refused';
     if (isDeadline) memory.thresholdMs = passedMs;
     memory.refused = new Set([...memory.refused, ...refused]);
-    memory.open = { reason, mountPaths: alarming.map(pathOf) };
+    memory.open = { reason, mountPaths: alarming.map(({ mount_path: path }) => path) };
     // Before it is said: a daemon that ends in between says it never rather than twice.
     this.#remember();
     this.#say({ event: 'warning', reason, thresholdMs: isDeadline ? passedMs : null }, alarming);
@@ -242,8 +249,4 @@ export class Warnings implements Disposable {
       return false;
     }
   }
-}
-
-function pathOf({ mount_path: path }: MountStatus): string {
-  return path;
 }

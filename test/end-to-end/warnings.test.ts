@@ -239,3 +239,15 @@ it(
   },
   TIMEOUT_MS,
 );
+
+it('a key that cannot be read, or is too short, ends the start with 77', async () => {
+  await using session = await TestSession.open();
+  const short = join(session.directory, 'short');
+  await writeFile(short, 'short');
+  for (const path of [short, join(session.directory, 'nowhere')]) {
+    expect(await session.call('run', '--warn-key-file', path)).toMatchObject({
+      code: 77,
+      stderr: expect.stringContaining('WARNING_KEY_UNREADABLE') as string,
+    });
+  }
+});

@@ -7,6 +7,7 @@ import { createMetrics } from '../../agent/health/metrics.ts';
 import { reportOf } from '../../agent/error-report.ts';
 import type { StatusTable } from '../../agent/status.ts';
 import { Token } from '../../agent/token.ts';
+import { NESTED } from '../terminal/fixtures.ts';
 import { Browser } from './browser.ts';
 import type { Page } from './browser.ts';
 import { AT_RISK, ask, newTable, recordLog, resourceAt, tableOfTwo } from './fixtures.ts';
@@ -92,6 +93,9 @@ it('shows clones as they go on, work at risk, faults, and a daemon that is gone 
   );
   expect(await page.evaluate('document.querySelector("progress").hidden')).toBe(true);
 
+  const repositories = [{ ...NESTED, path: 'lib', unstaged: 1 }];
+  status.update('/app/web', { at_risk: { ...AT_RISK, repositories } });
+  await reads(page, '1 stash, in lib: 1 changed');
   await page.evaluate('document.querySelector("details").open = true');
   await reads(page, /fix: 3 unpushed commits\s+src\/a\.ts\s+src\/b\.ts/);
   expect(page.complaints).toEqual([]);

@@ -2,7 +2,7 @@
 import { AgentError } from '../../agent/errors.ts';
 import { reportOf } from '../../agent/error-report.ts';
 import { StatusTable } from '../../agent/status.ts';
-import type { AtRisk, MountChange } from '../../agent/status.ts';
+import type { AtRisk, MountChange, RepositoryAtRisk } from '../../agent/status.ts';
 import { Token } from '../../agent/token.ts';
 
 export function tableOf(...paths: readonly string[]): StatusTable {
@@ -82,4 +82,19 @@ export const AT_RISK: AtRisk = {
   unknown: null,
   since: '2026-01-01T01:00:00.000Z',
   checked_at: '2026-01-01T02:00:00.000Z',
+};
+
+/** A submodule in which nothing is at risk yet. */
+export const NESTED: RepositoryAtRisk = {
+  path: 'lib',
+  kind: 'submodule',
+  staged: 0,
+  unstaged: 0,
+  untracked: 0,
+  conflicted: 0,
+  untracked_bytes: 0,
+  unpushed_commits: 0,
+  stashes: 0,
+  operation: null,
+  unknown: null,
 };

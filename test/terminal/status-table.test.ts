@@ -3,7 +3,15 @@ import { describeAtRisk } from '../../agent/terminal/describe.ts';
 import { renderStatus } from '../../agent/terminal/status-table.ts';
 import { widthOf } from '../../agent/terminal/text.ts';
 import type { StatusTable } from '../../agent/status.ts';
-import { AT_RISK, CHECKING_OUT, READY, RECEIVING, failedWith, tableOf } from './fixtures.ts';
+import {
+  AT_RISK,
+  CHECKING_OUT,
+  NESTED,
+  READY,
+  RECEIVING,
+  failedWith,
+  tableOf,
+} from './fixtures.ts';
 
 const NOW = new Date('2026-01-01T19:48:00Z');
 
@@ -148,6 +156,12 @@ it('every kind of work at risk has its word', () => {
     'not certain: index unreadable',
   );
   expect(describeAtRisk(bare)).toBe('something');
+  const library = { ...NESTED, path: 'lib', unstaged: 1 };
+  const others = ['a', 'b', 'c', 'd'].map((path) => ({ ...NESTED, path, stashes: 1 }));
+  expect(describeAtRisk({ ...bare, repositories: [library] })).toBe('in lib: 1 changed');
+  expect(describeAtRisk({ ...bare, stashes: 1, repositories: [library, ...others] })).toBe(
+    '1 stash, in lib: 1 changed, in a: 1 stash, in b: 1 stash, in 2 more repositories',
+  );
 });
 
 it('a detached HEAD and an unborn branch are told apart', () => {

@@ -132,6 +132,16 @@ it('the end of the session ends it', async () => {
   expect(await hasEnded(self)).toBe(true);
 });
 
+it.runIf(process.getuid?.() === 0)(
+  'as root with --owner it runs as the owner, in no other group',
+  async () => {
+    await chmod(directory, 0o777);
+    const program = await script('echo "$(id -u) $(id -g) $(id -G)" > "$OUT/who"');
+    await runIt(program, { owner: { uid: 54_321, gid: 54_322 } });
+    expect(await readFile(join(directory, 'who'), 'utf8')).toBe('54321 54322 54322\n');
+  },
+);
+
 it('its environment is that of the daemon, without anything in which a token stands', () => {
   const base = {
     PATH: '/bin',

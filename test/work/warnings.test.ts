@@ -10,6 +10,7 @@ import type { AtRisk } from '../../agent/status.ts';
 import type { WarningEvent } from '../../agent/work/warning-event.ts';
 import { Warnings } from '../../agent/work/warnings.ts';
 import { resourceAt } from '../health/fixtures.ts';
+import { NESTED } from '../terminal/fixtures.ts';
 import { FakeTime } from './fake-time.ts';
 
 const HOUR = 3_600_000;
@@ -220,6 +221,19 @@ test('a daemon that starts again repeats no warning, and withdraws those of the 
   expect(readdirSync(runDir)).toEqual(['activity']);
 });
 
+test('what was warned of by the run before and is found to be safe is withdrawn at once', () => {
+  status.update('/app/web', { at_risk: AT_RISK });
+  time.advance(21 * HOUR);
+  unread = new Set(['/app/web']);
+  status.update('/app/web', { at_risk: null });
+  restart();
+  expect(notice()).not.toBeNull();
+  unread.clear();
+  warnings.look();
+  expect(notice()).toBeNull();
+  expect(said()).toEqual(['warning deadline 4h', 'withdrawn saved']);
+});
+
 test('work that is at risk again after all was safe is warned of again', async () => {
   status.update('/app/web', { at_risk: AT_RISK });
   time.advance(21 * HOUR);
@@ -341,4 +355,21 @@ test('every command of ours that the notice names is there', () => {
   // rescue and restore are the contract's.
   const known = [...Object.keys(COMMANDS), 'rescue', 'restore'];
   for (const name of named) expect(known).toContain(name);
+});
+
+test('work in submodules, nested repositories and linked worktrees is named, with its own commands', () => {
+  const repositories = [
+    { ...NESTED, path: 'lib', unstaged: 1 },
+    { ...NESTED, kind: 'worktree' as const, path: "/tmp/it's", untracked: 2, untracked_bytes: 9 },
+  ];
+  const none = { staged: 0, unstaged: 0, untracked: 0, unpushed_commits: 0, stashes: 0 };
+  const bare = { ...AT_RISK, ...none, operation: null, branches: [], paths: [], paths_total: 0 };
+  status.update('/app/web', { at_risk: { ...bare, repositories } });
+  time.advance(21 * HOUR);
+  expect(notice()).toContain('- in the submodule `lib`: 1 changed file not committed\n');
+  expect(notice()).toContain("- in the linked worktree `/tmp/it's`: 2 untracked files (9 bytes)\n");
+  expect(notice()).toMatch(/cd \/app\/web\/lib\ngit status\n(?:#.*\n)?git add -A\ngit commit/);
+  expect(notice()).toContain("cd '/tmp/it'\\''s'\n");
+  expect(notice()).toMatch(/cd \/app\/web\ngit status\ngit push -u origin HEAD\n/);
+  expect(events[0]?.message).toContain('in the submodule `lib`: 1 changed file not committed');
 });
