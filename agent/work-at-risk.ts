@@ -38,6 +38,7 @@ export class WorkAtRisk implements AsyncDisposable {
       status,
       log,
       runDir: config.runDir,
+      rescueDir: config.rescueDir,
       owner: host.owner ?? undefined,
       reclaimAfterMs: config.reclaimAfterMs,
       warnBeforeMs: config.warnBeforeMs,

@@ -25,6 +25,8 @@ export interface NoticeContext {
   readonly leftMs: number;
   readonly now: Date;
   readonly runDir: string;
+  /** Where rescues outlive the disk; null: nowhere. */
+  readonly rescueDir: string | null;
 }
 
 const NAMED_BRANCHES = 20;
@@ -128,27 +130,42 @@ function describeMount(mount: MountAtRisk, context: NoticeContext): string[] {
     ...risk.repositories.flatMap((each) => repositoryCommands(each, path, context.isStuck(mount))),
     ...(directory === null ? [] : [`cd ${directory}`]),
     ...commitCommands(risk, mount.head),
-    ...(context.isStuck(mount) ? rescueCommands(directory) : pushCommands(mount)),
+    ...(context.isStuck(mount) ? [rescueCommand(directory, context)] : pushCommands(mount)),
     '```',
     '',
-    ...(context.isStuck(mount) ? STUCK : PUSHABLE),
+    ...(context.isStuck(mount) ? stuckWords(context) : pushWords(context)),
     '',
     ...describeRescue(mount),
   ];
 }
 
-const STUCK = [
-  'A push will not work: the host does not take this token for it. Do not look for another token, and do',
-  'not change the remote. The rescue file holds everything above, and `mount-agent restore` puts it',
-  'back into a fresh clone. **It is lost with this disk as well:** copy it to a place that stays, or hand',
-  'it to the user, and tell them that the token has to be replaced.',
-];
+function stuckWords({ rescueDir }: NoticeContext): string[] {
+  return [
+    'A push will not work: the host does not take this token for it. Do not look for another token, and do',
+    'not change the remote. The rescue file holds everything above, and `mount-agent restore` puts it back',
+    'into a fresh clone.',
+    ...whereTo(rescueDir),
+    'Tell the user that the token has to be replaced.',
+  ];
+}
 
-const PUSHABLE = [
-  'If the host refuses the push (a protected branch, say), push to a new branch:',
-  '`git push -u origin HEAD:refs/heads/saved-work`. If no push works at all, run `mount-agent rescue` and',
-  'copy the file that it names to a place that stays: it is lost with this disk as well.',
-];
+function pushWords(context: NoticeContext): string[] {
+  return [
+    'If the host refuses the push (a protected branch, say), push to a new branch:',
+    '`git push -u origin HEAD:refs/heads/saved-work`. If no push works at all, this saves the work into a file:',
+    `\`${rescueCommand(null, context)}\`.`,
+    ...whereTo(context.rescueDir),
+  ];
+}
+
+function whereTo(rescueDir: string | null): string[] {
+  if (rescueDir !== null)
+    return [`A rescue goes to ${quoteForMarkdown(rescueDir)}, which outlives this disk.`];
+  return [
+    '**A rescue file is lost with this disk as well:** copy the file that the command names to a place that',
+    'stays, or hand it to the user.',
+  ];
+}
 
 /** Before the mount's own: what is committed in a submodule changes the mount. */
 function repositoryCommands(
@@ -201,6 +218,8 @@ function pushCommands({ at_risk: risk, head }: MountAtRisk): string[] {
   return commands;
 }
 
-function rescueCommands(directory: string | null): string[] {
-  return [`mount-agent rescue${directory === null ? '' : ` ${directory}`}`];
+/** Not into the directory where it is called: that would be the mount. */
+function rescueCommand(directory: string | null, { rescueDir }: NoticeContext): string {
+  const out = (rescueDir === null ? null : quoteForShell(rescueDir)) ?? '/tmp';
+  return `mount-agent rescue --out ${out}${directory === null ? '' : ` ${directory}`}`;
 }

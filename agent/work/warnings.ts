@@ -22,6 +22,7 @@ export interface WarningsContext {
   readonly status: StatusTable;
   readonly runDir: string;
   readonly owner?: Owner | undefined;
+  readonly rescueDir?: string | null;
   readonly reclaimAfterMs: number;
   readonly warnBeforeMs: readonly number[];
   readonly log: Log;
@@ -200,14 +201,9 @@ export class Warnings implements Disposable {
       notice: this.#notice.path,
     });
     const { message, id, reason, reclaim_at, threshold_seconds } = event;
-    if (event.event === 'warning') {
-      const facts = mounts.map(({ mount_path, credential, at_risk }) => ({
-        ...{ mount_path, credential, at_risk },
-      }));
-      log.warn({ id, reason, reclaim_at, threshold_seconds, at_risk: facts }, message);
-    } else {
-      log.info({ id, reason, reclaim_at }, `warning withdrawn: ${message}`);
-    }
+    const facts = { id, reason, reclaim_at, threshold_seconds, mounts: event.mounts };
+    if (event.event === 'warning') log.warn(facts, message);
+    else log.info(facts, `warning withdrawn: ${message}`);
     onEvent(event);
   }
 
@@ -227,6 +223,7 @@ export class Warnings implements Disposable {
       leftMs: this.#clock.leftMs,
       now: new Date(this.#time.wallMs()),
       runDir: this.#context.runDir,
+      rescueDir: this.#context.rescueDir ?? null,
     });
     const { onNotice } = this.#context;
     const isWritten = this.#try('AT_RISK.md cannot be written to the run directory', () => {

@@ -144,7 +144,7 @@ it(
     program.signal('SIGHUP');
     await program.logged('cannot be pushed until its token is rotated');
     const notice = await readFile(join(session.runDir, 'AT_RISK.md'), 'utf8');
-    expect(notice).toContain(`mount-agent rescue ${session.mountPath('web')}\n`);
+    expect(notice).toContain(`mount-agent rescue --out /tmp ${session.mountPath('web')}\n`);
     expect(JSON.parse((await program.get('/healthz')).body)).toMatchObject({ status: 'warn' });
     await program.logged('warning not delivered');
     expect(await warningsOf(program)).toContain(
