@@ -1,11 +1,14 @@
 /**
- * Files that are clean to Git and still not what a checkout of their blob would write: with line ends,
+ * Files that are clean to Git and still not what a checkout of HEAD would write: with line ends,
  * encodings, idents or filters between the two, "clean" is said of the content behind them. In: a
- * tracked file that nothing has changed; out: whether its raw bytes have to be kept.
+ * tracked file that nothing has changed; out: whether its raw bytes have to be kept. What a checkout
+ * writes follows from HEAD's tree alone, because that is all that a restore has (docs/rescue.md).
  */
 import { createHash } from 'node:crypto';
 import { lstatSync } from 'node:fs';
+import type { Attributes as TreeAttributes } from '../checkout/attributes.ts';
 import { conversionOf, convertToWorktree } from '../checkout/convert.ts';
+import type { Conversion } from '../checkout/convert.ts';
 import { MODE } from '../checkout/index-entry.ts';
 import type { IndexEntry } from '../checkout/index-entry.ts';
 import type { ObjectStore } from '../pack/object-store.ts';
@@ -25,18 +28,29 @@ export class RawDifferences {
   readonly #repository: Repository;
   readonly #store: ObjectStore;
   readonly #attributes: AttributeReader;
+  readonly #ofHead: TreeAttributes;
   readonly #trustsMode: boolean;
   readonly #converts: boolean;
 
-  /** @param paths of the index, to see whether any attributes are given at all. */
-  constructor(repository: Repository, store: ObjectStore, paths: readonly BytePath[]) {
+  /**
+   * @param paths of the index, to see whether any attributes are given at all.
+   * @param ofHead the attributes in HEAD's tree.
+   */
+  constructor(
+    repository: Repository,
+    store: ObjectStore,
+    paths: readonly BytePath[],
+    ofHead: TreeAttributes,
+  ) {
     const { config, commondir } = repository;
     this.#repository = repository;
     this.#store = store;
+    this.#ofHead = ofHead;
     this.#attributes = new AttributeReader(repository);
     this.#trustsMode = config.bool('core.filemode') !== false;
     const autocrlf = config.get('core.autocrlf');
     this.#converts =
+      !ofHead.empty ||
       (autocrlf !== undefined && config.bool('core.autocrlf') !== false) ||
       config.get('core.attributesfile') !== undefined ||
       exists(`${commondir}/info/attributes`) ||
@@ -57,10 +71,10 @@ export class RawDifferences {
     if (!this.#trustsMode && ((stats.mode ^ entry.mode) & 0o100) !== 0) return true;
     if (!this.#converts) return false;
     const attributes = this.#attributes.of(path);
-    if (!this.#mayConvert(attributes)) return false;
+    const conversion = this.#ofHead.empty ? null : this.#ofHead.conversionFor(path);
+    if (conversion === null && !this.#mayConvert(attributes)) return false;
     const size = this.#store.header(entry.oid)?.size;
     if (size === undefined || size > COMPARED_BYTES || stats.size > COMPARED_BYTES) return true;
-    const conversion = conversionOf(attributes);
     const isFiltered = attributes.has('filter') || attributes.has('working-tree-encoding');
     // Git's way in only takes bytes away: of the same length is the same.
     if (conversion === null && !isFiltered && size === stats.size) return false;
@@ -77,7 +91,7 @@ export class RawDifferences {
     );
   }
 
-  #differs(place: BytePath, oid: string, conversion: ReturnType<typeof conversionOf>): boolean {
+  #differs(place: BytePath, oid: string, conversion: Conversion | null): boolean {
     const blob = this.#store.read(oid)?.content;
     const content = readRegularFile(place, { noFollow: true });
     if (blob === undefined || content === undefined) return true;

@@ -3,6 +3,7 @@
  * them, each path that such a checkout would write and that is not there, and the repositories inside.
  */
 import { lstatSync } from 'node:fs';
+import { Attributes } from '../checkout/attributes.ts';
 import { MODE } from '../checkout/index-entry.ts';
 import type { ObjectStore } from '../pack/object-store.ts';
 import { fsPath } from '../repository/byte-path.ts';
@@ -15,6 +16,7 @@ import { findStaged } from '../repository/staged.ts';
 import type { Tracked } from '../repository/tracked.ts';
 import { findUnstaged } from '../repository/unstaged.ts';
 import { RawDifferences } from './raw-differences.ts';
+import { attributesOf } from './tree-attributes.ts';
 import { walkWorktree } from './worktree-walk.ts';
 
 export interface PlanContext {
@@ -78,12 +80,14 @@ export function planEverything(repository: Repository, pace: Pace): Promise<Work
 
 /** What findUnstaged passes over. @returns what is not there though a checkout would write it. */
 async function addUnseen(
-  { repository, store, tracked, pace }: PlanContext,
+  { repository, store, tracked, headTree, pace }: PlanContext,
   changed: Set<BytePath>,
   repositories: Set<BytePath>,
 ): Promise<BytePath[]> {
   const deleted: BytePath[] = [];
-  const raw = new RawDifferences(repository, store, tracked.paths);
+  const named = [...tracked.paths, ...changed].some((path) => path.endsWith('.gitattributes'));
+  const ofHead = named ? await attributesOf(headTree, store, pace) : new Attributes();
+  const raw = new RawDifferences(repository, store, tracked.paths, ofHead);
   for (const [position, entry] of tracked.entries.entries()) {
     const path = tracked.paths[position] ?? '';
     if (pace.due) await pace.rest();
