@@ -79,7 +79,12 @@ it('the sidecar is a native one: it goes on, its probes ask what there is, where
   const [program, ...preStop] = lifecycle?.preStop?.exec?.command ?? [];
   expect(program).toBe('mount-agent');
   expect(configOf(preStop).runDir).toBe(config.runDir);
-  expect(podSpec?.terminationGracePeriodSeconds).toBeGreaterThan(20);
+  const graceMs = (podSpec?.terminationGracePeriodSeconds ?? 0) * 1000;
+  expect(graceMs).toBeGreaterThan(config.rescueTimeoutMs + 2 * 10_000);
+  const { volumeMounts } = container;
+  const rescues = volumeMounts?.find(({ mountPath }) => config.rescueDir?.startsWith(mountPath));
+  const volume = podSpec?.volumes?.find(({ name }) => name === rescues?.name);
+  expect(volume?.persistentVolumeClaim?.claimName).toBeDefined();
 });
 
 it.each([

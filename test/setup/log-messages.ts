@@ -186,6 +186,49 @@ export const LOG_SECTIONS: Readonly<Record<string, readonly LogMessage[]>> = {
       meaning: 'The same, later (level debug).',
     },
   ],
+  'Rescue and restore': [
+    {
+      message: 'work at risk rescued',
+      meaning: 'Everything at risk in the mount is in `file`; `gaps` says what is not.',
+    },
+    {
+      message: 'rescue failed',
+      meaning: 'The mount has no new rescue (`err`); an earlier one stays.',
+    },
+    {
+      message: 'rescue',
+      meaning:
+        'A rescue that was begun by a warning failed (`err`); the mount has a line of its own.',
+    },
+    {
+      message: 'no time for a rescue',
+      meaning: 'At the end `--rescue-timeout` was not enough. Earlier rescues stay; keep the disk.',
+    },
+    { message: 'old rescues removed', meaning: 'The newest three of a mount are kept.' },
+    {
+      message: 'the remote was not asked',
+      meaning: 'What the host has was taken from the last fetch (`err`); the rescue says so too.',
+    },
+    {
+      message: 'work from … can be restored with: mount-agent restore … …',
+      meaning:
+        'The clone is new, and `--rescue-dir` has work from before. Nothing is done unless told, or with `--restore auto`.',
+    },
+    { message: 'work from … restored', meaning: 'The work of a rescue is back in the mount.' },
+    {
+      message: 'the rescue could not be restored',
+      meaning: 'The clone is there without that work (`err`); the rescue file stays.',
+    },
+    {
+      message: 'a restore was ended in the middle; run it again: …',
+      meaning: 'Until then the clone is neither as it was cloned nor as it was rescued.',
+    },
+    {
+      message: 'rescues cannot be looked for',
+      meaning:
+        'The directory of `--rescue-dir` cannot be read (`err`); the clone itself is not concerned.',
+    },
+  ],
   'The command': [
     {
       message: 'running as PID 1 without tini: …',

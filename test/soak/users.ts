@@ -169,7 +169,12 @@ export class Users implements Disposable {
   }
 
   #git({ mountPath }: SoakRepository, ...args: string[]): Promise<Ran> {
-    return run('git', args, { cwd: mountPath, env: this.#context.stage.userEnvironment });
+    // git itself waits for ever for a host that says nothing.
+    const patience = ['-c', 'http.lowSpeedLimit=1', '-c', 'http.lowSpeedTime=10'];
+    return run('git', [...patience, ...args], {
+      cwd: mountPath,
+      env: this.#context.stage.userEnvironment,
+    });
   }
 
   #note({ name }: SoakRepository, step: string): void {
