@@ -95,7 +95,12 @@ function codeOf(run: () => unknown): string {
 describe('readIndex()', () => {
   test('takes an absent index for an empty one', () => {
     const { gitdir } = new Repository(root, 'empty');
-    expect(readIndex(gitdir)).toEqual({ entries: [], cacheTree: null, resolveUndo: null, mtimeNs: 0n });
+    expect(readIndex(gitdir)).toEqual({
+      entries: [],
+      cacheTree: null,
+      resolveUndo: null,
+      mtimeNs: 0n,
+    });
   });
 
   test('reads version 2 as git does, and tells the time of the file itself', () => {
