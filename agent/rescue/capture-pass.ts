@@ -19,6 +19,7 @@ import { headerOf } from './header.ts';
 import { GitMembers } from './git-members.ts';
 import { MemberNames } from './member-names.ts';
 import { recordOf } from './repository-record.ts';
+import { writePatches } from './patch-members.ts';
 import { readmeOf } from './readme.ts';
 import { Survey } from './survey.ts';
 import type { Surveyed } from './survey.ts';
@@ -174,6 +175,13 @@ export class CapturePass {
     this.#unsettled.push(...(await git.writeState()));
     if (wanted !== null) await git.writeLfs(wanted.lfsOids);
     if (surveyed.plan !== null) await files.write(surveyed, surveyed.plan);
+    await writePatches({
+      archive: this.#pass.archive,
+      names,
+      surveyed,
+      wanted,
+      pace: this.#pass.pace,
+    });
     return recordOf(surveyed, certain.trust, wanted, bundleName, (place) => this.#relative(place));
   }
 
