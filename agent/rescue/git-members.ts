@@ -8,7 +8,6 @@ import type { Archive } from './archive.ts';
 import type { Bundle } from './bundle.ts';
 import { withoutSecrets, withoutUserinfos } from './config-filter.ts';
 import { copyOf } from './file-copy.ts';
-import { pathAs } from './format.ts';
 import { lfsPath } from './lfs-objects.ts';
 import type { MemberNames } from './member-names.ts';
 import { signatureOf } from './state-files.ts';
@@ -67,8 +66,8 @@ export class GitMembers {
 
   #facts({ path, kind, stats }: StateFile) {
     const mode = (stats.mode & 0o777n).toString(8);
-    const name = this.#names.of('git', path);
-    return { name, kind, repository: this.#surveyed.number, ...pathAs(path), mode };
+    const names = this.#names.of('git', path);
+    return { ...names, kind, repository: this.#surveyed.number, mode };
   }
 }
 

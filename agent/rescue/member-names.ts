@@ -12,6 +12,12 @@ import type { BytePath } from '../repository/byte-path.ts';
 const ODD = /[\p{Cc}\\]|(?:^|\/)\.{0,2}(?:\/|$)/u;
 const LONGEST_BYTES = 1024;
 
+/** Its path is given as base64, UTF-8 or not: a shell can read it. */
+interface NumberedName {
+  readonly name: string;
+  readonly path_base64: string;
+}
+
 export class MemberNames {
   readonly #base: string;
   #numbered = 0;
@@ -21,11 +27,13 @@ export class MemberNames {
   }
 
   /** @param folder `git`, `worktree`, `symlinks`; or below `again/<round>/`. */
-  of(folder: string, path: BytePath): string {
-    const isPlain = path.length <= LONGEST_BYTES && isUtf8(path) && !ODD.test(path);
-    return isPlain
-      ? `${this.#base}/${folder}/${displayPath(path)}`
-      : `${this.#base}/by-number/${this.#numbered++}`;
+  of(folder: string, path: BytePath): { name: string; path: string } | NumberedName {
+    if (path.length <= LONGEST_BYTES && isUtf8(path) && !ODD.test(path)) {
+      const text = displayPath(path);
+      return { name: `${this.#base}/${folder}/${text}`, path: text };
+    }
+    const name = `${this.#base}/by-number/${this.#numbered++}`;
+    return { name, path_base64: Buffer.from(path, 'latin1').toString('base64') };
   }
 
   fixed(name: string): string {

@@ -23,7 +23,7 @@ Commits, stashes, reflogs (all of them, under refs/rescued/):
 Files as they were, on top of the commit that HEAD was at:
   git checkout --detach <"head" of manifest.json>
   xargs -0 rm -rf -- < saved/repositories/0/deleted
-  cp -a saved/repositories/0/worktree/. .
+  cp -a saved/repositories/0/worktree/. .   (and symlinks/, directories/, again/: see docs/rescue.md)
 
 patches/ and changes.diff are for reading, "git am" and "git apply". git/ is what stood in the Git
 directory: the index, logs, a rebase under way. docs/rescue.md of mount-agent tells the rest.

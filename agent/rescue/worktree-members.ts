@@ -7,7 +7,6 @@ import { displayPath } from '../repository/byte-path.ts';
 import type { BytePath } from '../repository/byte-path.ts';
 import type { Archive } from './archive.ts';
 import { copyOf, lookAt } from './file-copy.ts';
-import { pathAs } from './format.ts';
 import type { MemberKind } from './format.ts';
 import { isRefusedPath } from './member-names.ts';
 import type { MemberNames } from './member-names.ts';
@@ -120,8 +119,8 @@ export class WorktreeMembers {
   }
 
   #facts(kind: MemberKind, folder: string, path: BytePath, more: { mode?: string }) {
-    const name = this.#names.of(`${this.#again}${folder}`, path);
-    return { name, kind, repository: this.#number, ...pathAs(path), ...more };
+    const names = this.#names.of(`${this.#again}${folder}`, path);
+    return { ...names, kind, repository: this.#number, ...more };
   }
 
   #remember(path: BytePath, signature: string): void {
