@@ -211,17 +211,11 @@ test('files are kept byte for byte: changed, untracked, odd names, symlinks, emp
       .sort();
   expect(of('symlink')).toEqual(['link']);
   expect(of('directory')).toEqual(['hollow/inner']);
-  expect(of('file')).toEqual(
-    [
-      '\x1b[31m',
-      'a\\b',
-      'new\nline',
-      'new with space.txt',
-      'tab\tquote"',
-      `base64:${Buffer.from('caf\xe9', 'latin1').toString('base64')}`,
-      `base64:${Buffer.from('d\xefr/\xe9t\xe9', 'latin1').toString('base64')}`,
-    ].sort(),
+  const numbered = ['\x1b[31m', 'a\\b', 'new\nline', 'tab\tquote"', 'caf\xe9', 'd\xefr/\xe9t\xe9'];
+  const encoded = numbered.map(
+    (name) => `base64:${Buffer.from(name, 'latin1').toString('base64')}`,
   );
+  expect(of('file')).toEqual(['new with space.txt', ...encoded].sort());
   expect(readFileSync(join(directory, 'repositories/0/deleted'), 'latin1')).toBe('file0.txt\0');
   expect(readFileSync(join(directory, 'repositories/0/symlinks/link'), 'utf8')).toBe('elsewhere3');
   const ignored = await take(repository, { includeIgnored: true });
