@@ -58,7 +58,8 @@ export function renderNotice(context: NoticeContext): string | null {
     '## How to tell that it is done',
     '',
     '`mount-agent status` ends with exit code 0 and says that nothing would be lost; this file then',
-    'disappears by itself. Do not delete it, and do not use `git stash`, `git reset --hard` or `git clean`:',
+    'disappears by itself. Work that is only in a rescue file stays listed: then the file, copied away, is',
+    'what you can do. Do not delete this file, and do not use `git stash`, `git reset --hard` or `git clean`:',
     'a stash stays on this disk, and the others destroy the work.',
     '',
     ...moreTime(context),
@@ -179,9 +180,8 @@ function repositoryCommands(
     `# ${nameOf(repository)}`,
     ...(directory === null ? [] : [`cd ${directory}`]),
     ...commitCommands(repository, null),
-    ...(isStuck
-      ? []
-      : ['git push -u origin HEAD   # "git switch -c saved-work" first if HEAD is on no branch']),
+    ...(isStuck ? [] : [PUSH_FROM_ANYWHERE]),
+    ...(isStuck || repository.stashes === 0 ? [] : STASH_COMMANDS),
   ];
 }
 
@@ -198,25 +198,34 @@ function commitCommands(risk: AtRisk | RepositoryAtRisk, head: Head | null): str
       'git commit -m "Save work in progress"',
     );
   }
-  if (risk.stashes > 0) {
-    commands.push(
-      'git stash list',
-      'git stash branch saved-stash   # for each entry; then commit it and push that branch as well',
-    );
-  }
   return commands;
 }
 
 function pushCommands({ at_risk: risk, head }: MountAtRisk): string[] {
-  const commands = ['git push -u origin HEAD'];
-  if (risk.branches.length > NAMED_BRANCHES) return [...commands, 'git push origin --all'];
-  for (const { ref } of risk.branches) {
-    const name = quoteForShell(ref);
-    if (!/^refs\/(?:heads|tags)\//.test(ref) || ref === head?.ref || name === null) continue;
-    commands.push(`git push origin ${name}`);
-  }
-  return commands;
+  return [
+    'git push -u origin HEAD',
+    ...branchCommands(risk, head),
+    ...(risk.stashes > 0 ? STASH_COMMANDS : []),
+  ];
 }
+
+function branchCommands({ branches }: AtRisk, head: Head | null): string[] {
+  if (branches.length > NAMED_BRANCHES) return ['git push origin --all'];
+  return branches.flatMap(({ ref }) => {
+    const name = quoteForShell(ref);
+    if (!/^refs\/(?:heads|tags)\//.test(ref) || ref === head?.ref || name === null) return [];
+    return [`git push origin ${name}`];
+  });
+}
+
+const PUSH_FROM_ANYWHERE =
+  'git push -u origin HEAD   # "git switch -c saved-work" first if HEAD is on no branch';
+
+/** Last: they leave the branch that the other commands are about. */
+const STASH_COMMANDS = [
+  '# for each entry of "git stash list", with another number each time:',
+  'git stash branch saved-stash-1 && git add -A && git commit -m "Save a stash" && git push -u origin HEAD',
+];
 
 /** Not into the directory where it is called: that would be the mount. */
 function rescueCommand(directory: string | null, { rescueDir }: NoticeContext): string {

@@ -339,6 +339,7 @@ test('names from a repository cannot break out of their place in the notice', ()
     '# Work in this session will be lost unless you save it now',
     '# finish the rebase first (--continue), or give it up (--abort)',
     '# look through the list first: secrets and build output do not belong into a commit',
+    '# for each entry of "git stash list", with another number each time:',
   ]);
   expect(text).not.toMatch(/`rm/);
   expect(text).not.toContain('`# Ignore');
@@ -369,16 +370,19 @@ test('every command of ours that the notice names is there', () => {
 
 test('work in submodules, nested repositories and linked worktrees is named, with its own commands', () => {
   const repositories = [
-    { ...NESTED, path: 'lib', unstaged: 1 },
+    { ...NESTED, path: 'lib', unstaged: 1, stashes: 1 },
     { ...NESTED, kind: 'worktree' as const, path: "/tmp/it's", untracked: 2, untracked_bytes: 9 },
   ];
   const none = { staged: 0, unstaged: 0, untracked: 0, unpushed_commits: 0, stashes: 0 };
   const bare = { ...AT_RISK, ...none, operation: null, branches: [], paths: [], paths_total: 0 };
   status.update('/app/web', { at_risk: { ...bare, repositories } });
   time.advance(21 * HOUR);
-  expect(notice()).toContain('- in the submodule `lib`: 1 changed file not committed\n');
+  expect(notice()).toContain(
+    '- in the submodule `lib`: 1 changed file not committed, 1 stash entry',
+  );
   expect(notice()).toContain("- in the linked worktree `/tmp/it's`: 2 untracked files (9 bytes)\n");
   expect(notice()).toMatch(/cd \/app\/web\/lib\ngit status\n(?:#.*\n)?git add -A\ngit commit/);
+  expect(notice()?.match(/^git stash branch/gm)).toHaveLength(1);
   expect(notice()).toContain("cd '/tmp/it'\\''s'\n");
   expect(notice()).toMatch(/cd \/app\/web\ngit status\ngit push -u origin HEAD\n/);
   expect(events[0]?.message).toContain('in the submodule `lib`: 1 changed file not committed');
