@@ -2,6 +2,7 @@
 import { expect, it } from 'vitest';
 import { killEverywhere } from './campaign.ts';
 import { sampleOf } from './points.ts';
+import { RESCUE, RESTORE } from './rescue-scenarios.ts';
 import { CLONE, RESTART, ROTATION } from './scenarios.ts';
 
 const SEED = 4;
@@ -11,6 +12,8 @@ it.each([
   [20, CLONE.name, CLONE],
   [12, RESTART.name, RESTART],
   [10, ROTATION.name, ROTATION],
+  [3, RESCUE.name, RESCUE],
+  [5, RESTORE.name, RESTORE],
 ] as const)(
   'SIGKILL at %d points of a %s leaves nothing that the next start does not mend',
   async (count, _name, scenario) => {

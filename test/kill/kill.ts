@@ -7,6 +7,7 @@ import { parseArgs } from 'node:util';
 import { killEverywhere } from './campaign.ts';
 import { failingAt, killingAt, sampleOf } from './points.ts';
 import type { KillPoint } from './points.ts';
+import { RESCUE, RESTORE } from './rescue-scenarios.ts';
 import { SCENARIOS } from './scenarios.ts';
 
 const { values } = parseArgs({
@@ -23,7 +24,7 @@ const disturbance = values.error === undefined ? killingAt : failingAt(values.er
 const isFair = ({ call, nth }: KillPoint): boolean =>
   values.error === undefined || !['write', 'openat'].includes(call) || nth > 40;
 let violations = 0;
-for (const scenario of SCENARIOS) {
+for (const scenario of [...SCENARIOS, RESCUE, RESTORE]) {
   if (values.scenario !== undefined && values.scenario !== scenario.name) continue;
   const tally = await killEverywhere(
     scenario,
