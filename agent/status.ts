@@ -6,6 +6,7 @@ import type { ErrorReport } from './error-report.ts';
 import { NO_RESCUES } from './rescue-note.ts';
 import type { RescueNotes } from './rescue-note.ts';
 import type { Resource } from './resource.ts';
+import type { WatchReport } from './watch-report.ts';
 
 export type Phase =
   'pending' | 'connecting' | 'receiving' | 'indexing' | 'checking_out' | 'ready' | 'failed';
@@ -86,6 +87,8 @@ export interface MountStatus extends RescueNotes {
   readonly can_push: boolean | null;
   readonly error: ErrorReport | null;
   readonly at_risk: AtRisk | null;
+  /** How changes in the mount are seen; null before the first reading. */
+  readonly watch?: WatchReport | null;
 }
 
 export interface StatusSnapshot {
@@ -151,6 +154,7 @@ export class StatusTable {
         can_push: null,
         error: null,
         at_risk: null,
+        watch: null,
         ...NO_RESCUES,
       });
     }

@@ -115,9 +115,10 @@ export class WorkAtRisk implements AsyncDisposable {
     enough.abort();
   }
 
-  #take(mountPath: string, { atRisk, head }: WorkReading): void {
+  #take(mountPath: string, { atRisk, head, watch }: WorkReading): void {
     this.#session.status.update(mountPath, {
       at_risk: atRisk,
+      watch,
       ...(head === null ? {} : { head }),
     });
     if (this.#read.has(mountPath)) return;

@@ -154,6 +154,18 @@ function registerAtRisk(registry: Registry, { status }: MetricsContext): void {
     help: 'Stashes, which no push takes along.',
     valueOf: (mount) => mount.at_risk?.stashes ?? 0,
   });
+  registerPerMount(registry, status, Gauge, 'watched_directories', {
+    help: 'Directories with an inotify watch.',
+    valueOf: (mount) => mount.watch?.directories ?? 0,
+  });
+  registerPerMount(registry, status, Gauge, 'unwatched_directories', {
+    help: 'Directories read at intervals, because the system has no watch for them.',
+    valueOf: (mount) => mount.watch?.unwatched ?? 0,
+  });
+  registerPerMount(registry, status, Gauge, 'scan_seconds', {
+    help: 'What the last reading of the work at risk took.',
+    valueOf: (mount) => (mount.watch?.scan_ms ?? 0) / 1000,
+  });
   new Gauge({
     name: `${PREFIX}until_reclaim_seconds`,
     help: 'Seconds until the disk may be reclaimed; negative once it may.',

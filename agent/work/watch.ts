@@ -4,6 +4,7 @@
  */
 import type { Log } from '../log.ts';
 import type { AtRisk, Head } from '../status.ts';
+import type { WatchReport } from '../watch-report.ts';
 import { Ledger } from './ledger.ts';
 import type { LedgerContext, LedgerReading } from './ledger.ts';
 import { ScanLoop } from './scan-loop.ts';
@@ -14,14 +15,7 @@ export interface WorkReading {
   /** null when nothing would be lost. */
   readonly atRisk: AtRisk | null;
   readonly head: Head | null;
-  /** What the reading cost, wall time. */
-  readonly tookMs: number;
-  readonly watchedDirectories: number;
-  /** Directories for which the system had no watch. */
-  readonly unwatchedDirectories: number;
-  readonly ignored: LedgerReading['ignored'];
-  /** False while changes are looked for at intervals. */
-  readonly live: boolean;
+  readonly watch: WatchReport;
 }
 
 export interface WatchContext extends LedgerContext {
@@ -34,6 +28,7 @@ export interface WatchContext extends LedgerContext {
 }
 
 const DEBOUNCE_MS = 100;
+const RAISE_THE_LIMIT = 'Raise the limit on the host: sysctl fs.inotify.max_user_watches=524288';
 
 /**
  * Resolves after the first reading, with all watches in place.
@@ -68,7 +63,7 @@ export class WorkWatcher implements AsyncDisposable {
           { reason: error.message, mount_path: context.worktree },
           'too few inotify watches for this repository: the directories that changed last and the ' +
             'Git directory stay watched, the others are read at intervals. ' +
-            'Raise the limit on the host: sysctl fs.inotify.max_user_watches=524288',
+            `${RAISE_THE_LIMIT}.`,
         );
       },
       onOverflow: () => {
@@ -134,11 +129,14 @@ export class WorkWatcher implements AsyncDisposable {
           ? null
           : { ...reading.risk, since: this.#since ?? checkedAt, checked_at: checkedAt },
       head: reading.head,
-      tookMs,
-      watchedDirectories: this.#watches.watched,
-      unwatchedDirectories: this.#watches.waiting,
-      live: this.#watches.waiting === 0,
-      ignored: reading.ignored,
+      watch: {
+        directories: this.#watches.watched,
+        unwatched: this.#watches.waiting,
+        remedy: this.#watches.waiting === 0 ? null : RAISE_THE_LIMIT,
+        scan_ms: Math.round(tookMs),
+        ignored_files: reading.ignored.files,
+        ignored_bytes: reading.ignored.bytes,
+      },
     });
   }
 

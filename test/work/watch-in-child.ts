@@ -8,8 +8,8 @@ const signal = new AbortController().signal;
 await watchMount({
   worktree,
   log: createLog({ level: 'info', destination: process.stderr }, new Redactor()),
-  onReading: ({ atRisk, live, watchedDirectories }) => {
-    process.stdout.write(`${JSON.stringify({ atRisk, live, watchedDirectories })}\n`);
+  onReading: ({ atRisk, watch }) => {
+    process.stdout.write(`${JSON.stringify({ atRisk, live: watch.unwatched === 0, watch })}\n`);
   },
   onActivity: () => {
     process.stdout.write('{"activity":true}\n');

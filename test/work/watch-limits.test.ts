@@ -5,6 +5,7 @@ import { chmodSync, chownSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import type { AtRisk } from '../../agent/status.ts';
+import type { WatchReport } from '../../agent/watch-report.ts';
 import { copyTemplate, createTemplate } from './scratch-repository.ts';
 
 const CHILD = join(import.meta.dirname, 'watch-in-child.ts');
@@ -14,7 +15,7 @@ const UNPRIVILEGED = 65_534;
 interface Line {
   readonly atRisk?: AtRisk | null;
   readonly live?: boolean;
-  readonly watchedDirectories?: number;
+  readonly watch?: WatchReport;
   readonly activity?: boolean;
 }
 
@@ -81,6 +82,9 @@ test.runIf(canLimit)(
     const watch = watchBehind([...limited, setLimit, 'sh'], repository.worktree);
     await watch.until((lines) => lines.some(({ live }) => live === false), 'the limit');
     expect(watch.log()).toContain('fs.inotify.max_user_watches');
+    const watch10 = watch.lines().find(({ live }) => live === false)?.watch;
+    expect(watch10?.directories).toBe(10);
+    expect(watch10?.remedy).toContain('max_user_watches');
     repository.write('many/29/file', 'changed');
     await watch.until((lines) => lines.some(({ atRisk }) => atRisk?.unstaged === 1), 'an edit');
     await watch.until((lines) => lines.some(({ activity }) => activity === true), 'activity');

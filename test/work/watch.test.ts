@@ -65,7 +65,7 @@ async function until(condition: () => boolean, what: string): Promise<void> {
 test('an edit, an undo, a new directory and a commit are seen by themselves', async () => {
   const { repository, activity, last } = await watched();
   expect(last()?.atRisk).toBeNull();
-  expect(last()?.live).toBe(true);
+  expect(last()?.watch).toMatchObject({ unwatched: 0, remedy: null });
 
   repository.write('src/deep/er/file1.txt', 'edited\n');
   await until(() => last()?.atRisk?.unstaged === 1, 'an edit');

@@ -4,6 +4,7 @@ import type { ChildProcessWithoutNullStreams } from 'node:child_process';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { build } from 'esbuild';
+import type { WatchReport } from '../../../agent/watch-report.ts';
 import { ENVIRONMENT } from './subject.ts';
 
 export interface Answer {
@@ -19,9 +20,7 @@ export interface Answer {
 
 export interface Reading {
   readonly atRisk: { readonly unstaged: number; readonly untracked: number } | null;
-  readonly tookMs: number;
-  readonly watchedDirectories: number;
-  readonly live: boolean;
+  readonly watch: WatchReport;
   readonly at: number;
 }
 

@@ -29,8 +29,8 @@ async function start(): Promise<void> {
   watcher = await watchMount({
     worktree: worktree ?? '',
     log,
-    onReading: ({ atRisk, tookMs, watchedDirectories, live }) => {
-      say({ reading: { atRisk, tookMs, watchedDirectories, live, at: Date.now() } });
+    onReading: ({ atRisk, watch }) => {
+      say({ reading: { atRisk, watch, at: Date.now() } });
     },
     onActivity: () => undefined,
     signal: new AbortController().signal,
