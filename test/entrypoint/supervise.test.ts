@@ -2,7 +2,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { pino } from 'pino';
@@ -136,6 +136,16 @@ it.each(['SIGINT', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2', 'SIGWINCH', 'SIGTERM'] as co
     command.forward(signal);
     expect(await command.exitCode).toBe(7);
     expect(await readFile(marker, 'utf8')).toBe('up\ngot\n');
+  },
+);
+
+it.each(['SIGTERM', 'SIGUSR1', 'SIGUSR2'] as const)(
+  'ends with 128+n when a shell and what it waits for leave %s alone',
+  async (signal) => {
+    const command = supervise(['sh', '-c', 'echo up >"$MARKER"; sleep 60; exit 3']);
+    await marked('up');
+    command.forward(signal);
+    expect(await command.exitCode).toBe(128 + constants.signals[signal]);
   },
 );
 
