@@ -30,6 +30,9 @@ export function scriptedCapture(mount: string): Rescue {
     members: [
       member(bundle, everything(mount), { kind: 'bundle', repository: 0 }),
       ...gitdirMembers(join(mount, '.git'), ''),
+      member('repositories/0/git/config', readFileSync(join(mount, '.git/config')), {
+        ...{ kind: 'config', repository: 0, path: 'config', mode: '644' },
+      }),
       ...worktreeMembers(mount, ''),
       member('repositories/0/deleted', gone.map((path) => `${path}\0`).join(''), {
         ...{ kind: 'deleted', repository: 0 },
