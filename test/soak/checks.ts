@@ -3,7 +3,7 @@
  * reports what does not hold under the name of its invariant, and leaves the mounts as they are.
  */
 import { execFile } from 'node:child_process';
-import { existsSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { MountStatus } from '../../agent/status.ts';
@@ -151,6 +151,25 @@ export async function checkSecrecy(soak: Soak): Promise<void> {
     ],
   });
   for (const { where, form } of findings) soak.violation('I4', `${form} in ${where}`);
+}
+
+/** I6 and I2: each rescue is whole by its own manifest, and no byte of the mounts has changed by it. */
+export async function checkRescue(soak: Soak): Promise<void> {
+  const { stage, daemon } = soak;
+  const before = stage.repositories.map(({ mountPath }) => fingerprint(mountPath));
+  const out = join(stage.directory, 'rescues');
+  const code = await daemon.call('rescue', '--out', out);
+  if (code !== 0) soak.violation('I6', `rescue ended with ${code}`);
+  for (const name of existsSync(out) ? readdirSync(out) : []) {
+    if (!name.endsWith('.rescue.tar.gz')) soak.violation('I6', `left behind: ${name}`);
+    const verdict = await daemon.call('rescue', '--verify', join(out, name));
+    if (verdict !== 0) soak.violation('I6', `${name} is not whole: ended with ${verdict}`);
+    else soak.rescuesVerified += 1;
+  }
+  for (const [at, { name, mountPath }] of stage.repositories.entries()) {
+    if (fingerprint(mountPath) !== before[at]) soak.violation('I2', `rescue: ${name} has changed`);
+  }
+  rmSync(out, { recursive: true, force: true });
 }
 
 /** I9: with work at risk and nobody there, every threshold is passed once, over a new start too. */

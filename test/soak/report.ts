@@ -4,7 +4,7 @@ import type { Sample } from './gauges.ts';
 import type { Soak, Violation } from './soak-run.ts';
 
 export const INVARIANTS = [
-  ...['I1', 'I2', 'I3', 'I4', 'I5', 'I7', 'I8', 'I9'],
+  ...['I1', 'I2', 'I3', 'I4', 'I5', 'I6', 'I7', 'I8', 'I9'],
   ...['ledger', 'wiring', 'rotation', 'livez', 'zombies', 'orphans', 'log', 'daemon', 'memory'],
   'handles',
 ] as const;
@@ -36,7 +36,7 @@ export interface SoakReport {
   readonly disturbances: Readonly<Record<string, number>>;
   readonly faultsHit: number;
   readonly ledgersCompared: number;
-  readonly overcounted: number;
+  readonly rescuesVerified: number;
   readonly restsWatched: number;
   readonly warnings: number;
   readonly tokenReads: number;
@@ -65,7 +65,7 @@ export function reportOn(soak: Soak, seed: number): SoakReport {
     disturbances: Object.fromEntries(soak.disturbances),
     faultsHit: soak.faultsHit,
     ledgersCompared: soak.ledgersCompared,
-    overcounted: soak.overcounted,
+    rescuesVerified: soak.rescuesVerified,
     restsWatched: soak.restsWatched,
     warnings: soak.warnings.length,
     tokenReads: soak.gauges.tokenReads,
@@ -138,10 +138,8 @@ export function tableOf(report: SoakReport): string {
     ['disturbances', words(report.disturbances)],
     ['faults of the host that hit', String(report.faultsHit)],
     ['starts of the daemon', String(report.starts)],
-    [
-      'ledgers compared with git',
-      `${report.ledgersCompared}, of which ${report.overcounted} counted tags of the host too`,
-    ],
+    ['ledgers compared with git', String(report.ledgersCompared)],
+    ['rescues verified', String(report.rescuesVerified)],
     ['reads of a token file', String(report.tokenReads)],
     ['warnings, rests watched', `${report.warnings}, ${report.restsWatched}`],
     ['longest time to end', `${endsMs.most} ms of ${endsMs.count} ends`],

@@ -7,7 +7,14 @@ import { execFileSync } from 'node:child_process';
 import { rmSync } from 'node:fs';
 import { Random } from '../fuzz/random.ts';
 import { ScratchRepository } from '../work/scratch-repository.ts';
-import { awaitReady, checkLostDisks, checkRestart, checkSecrecy, checkWarnings } from './checks.ts';
+import {
+  awaitReady,
+  checkLostDisks,
+  checkRescue,
+  checkRestart,
+  checkSecrecy,
+  checkWarnings,
+} from './checks.ts';
 import { checkLedger } from './ledger-check.ts';
 import { SoakDaemon, pause } from './daemon.ts';
 import type { LogRecord } from './daemon.ts';
@@ -52,8 +59,7 @@ export class Soak implements AsyncDisposable {
   readonly endsMs: number[] = [];
   rounds = 0;
   ledgersCompared = 0;
-  /** Of these: the ledger counted tags of the host as the user's own. */
-  overcounted = 0;
+  rescuesVerified = 0;
   restsWatched = 0;
   faultsHit = 0;
   readonly #context: SoakContext;
@@ -195,7 +201,8 @@ export class Soak implements AsyncDisposable {
     if (!(await awaitReady(this))) return;
     await checkLedger(this);
     const kind = this.#random.below(6);
-    if (kind === 0) await checkWarnings(this, isEnding);
+    if (kind === 5) await checkRescue(this);
+    else if (kind === 0) await checkWarnings(this, isEnding);
     else if (isEnding && kind <= 2) {
       await checkRestart(this, this.#random.chance(0.5) ? 'SIGTERM' : 'SIGKILL');
     } else if (isEnding && kind <= 4) await checkLostDisks(this, this.#random);
@@ -208,7 +215,10 @@ export class Soak implements AsyncDisposable {
   #read(record: LogRecord): void {
     const { level, msg, err } = record as { level: string; msg: string; err?: { code?: string } };
     if (msg === 'serving') this.#serving();
-    const isOdd = level === 'fatal' || level === 'not JSON' || err?.code === 'INTERNAL';
+    // Whoever watches over the daemon says so when we have killed it.
+    const isOwnKill = msg.startsWith('the daemon died') && !this.daemon.isUp;
+    const isOdd =
+      (level === 'fatal' && !isOwnKill) || level === 'not JSON' || err?.code === 'INTERNAL';
     if (isOdd) this.violation('log', JSON.stringify(record).slice(0, 1500));
     const { threshold_seconds: threshold, reclaim_at: at } = record as {
       threshold_seconds?: number | null;
