@@ -19,7 +19,7 @@ export interface ScanLoopContext {
 /** While changes go on: at most this share of one core goes into scans. */
 const BUSY_SHARE = 0.25;
 /** But no change waits longer than this and a scan. */
-const BUSY_PAUSE_LIMIT_MS = 1_000;
+const BUSY_PAUSE_LIMIT_MS = 500;
 /** While scanning by interval: at most 2 % of one core. */
 const IDLE_SHARE = 0.02;
 const LEAST_INTERVAL_MS = 1_000;

@@ -79,7 +79,7 @@ async function run(program: string): Promise<void> {
   await oneFile(watched, warm);
   await branchSwitch(watched);
   await storm(watched);
-  const before = await watched.ask('usage');
+  const before = await watched.ask('rest');
   await sleep(IDLE_MS);
   const after = await watched.ask('usage');
   const above = (bytes: number): string => `${((bytes - idle.rssBytes) / MB).toFixed(0)} MB`;

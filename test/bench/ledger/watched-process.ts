@@ -61,7 +61,7 @@ export class WatchedProcess implements AsyncDisposable {
     });
   }
 
-  ask(question: 'idle' | 'start' | 'usage' | 'full'): Promise<Answer> {
+  ask(question: 'idle' | 'start' | 'usage' | 'rest' | 'full'): Promise<Answer> {
     return new Promise((resolve) => {
       this.#onAnswer = resolve;
       this.#child.stdin.write(`${question}\n`);
