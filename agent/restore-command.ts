@@ -3,6 +3,7 @@
  * out, and in words what came back and what did not. Needs no daemon. Ends with 0, with 65 for a file
  * that is not as it should be, with 69 for a clone that nothing can be restored into.
  */
+import { lstatSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Config } from './cli.ts';
 import { AgentError, EXIT } from './errors.ts';
@@ -47,7 +48,18 @@ async function run(
   if (config.into !== null) {
     return restoreBeside({ ...common, into: resolve(config.into), withHooks, withConfig });
   }
+  requireOwner(mount, host.uid);
   return restore({ ...common, mountPath: mount, withHooks, withConfig, outsideWorktrees });
+}
+
+/** What root puts into a clone of somebody else, its owner could not change. */
+function requireOwner(mount: string, uid: number): void {
+  const owner = lstatSync(mount, { throwIfNoEntry: false })?.uid ?? uid;
+  if (uid !== 0 || owner === 0) return;
+  const message = `${mount} belongs to uid ${owner}, and this runs as root`;
+  throw new AgentError('RESCUE_TARGET_INVALID', message, {
+    remedy: 'Run the command as the owner of the clone.',
+  });
 }
 
 /** One line that changes, on a terminal only. */

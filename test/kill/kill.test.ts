@@ -12,8 +12,8 @@ it.each([
   [20, CLONE.name, CLONE],
   [12, RESTART.name, RESTART],
   [10, ROTATION.name, ROTATION],
-  [3, RESCUE.name, RESCUE],
-  [5, RESTORE.name, RESTORE],
+  [2, RESCUE.name, RESCUE],
+  [3, RESTORE.name, RESTORE],
 ] as const)(
   'SIGKILL at %d points of a %s leaves nothing that the next start does not mend',
   async (count, _name, scenario) => {

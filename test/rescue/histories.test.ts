@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { createTemplate } from '../work/scratch-repository.ts';
 import { anyHistory, replay } from './histories.ts';
 
-const RUNS = 5;
+const RUNS = 3;
 const SEED = 7;
 
 let template = '';
