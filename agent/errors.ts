@@ -213,7 +213,7 @@ export const ERROR_TABLE = {
   ),
   RESCUE_OBJECTS_MISSING: fatal(
     EXIT.unavailable,
-    'The remote no longer has what the work builds on. The files come back with --into DIR, or with tar.',
+    'The remote no longer has what the work builds on. Take the files out with tar, as docs/rescue.md tells.',
   ),
   RESCUE_NO_DIRECTORY: fatal(
     EXIT.unavailable,

@@ -175,9 +175,12 @@ export class Rescues implements AsyncDisposable {
           status.update(path, { restorable: null, restored: restorable });
         });
       }
-      const isSaved = risk === null && (restored !== null || last !== null);
       if (risk !== null) this.#settled.delete(path);
-      if (!isSaved || !this.#wasAtRisk(mount) || this.#settled.has(path)) continue;
+      const isKnown = this.#wasAtRisk(mount) && (restored !== null || last !== null);
+      // A clone from before this daemon: what was saved of it then was saved of this work.
+      const isOlder = mount.attempts === 0 && mount.watch != null;
+      const isSaved = risk === null && restorable === null && (isKnown || isOlder);
+      if (!isSaved || this.#settled.has(path)) continue;
       this.#settled.add(path);
       if (config.rescueDir !== null) this.#start(settle(config.rescueDir, path, new Date()));
     }
