@@ -31,6 +31,8 @@ export const FLAGS = {
 
 export class SoakDaemon {
   readonly logPath: string;
+  /** How often it was killed from here. */
+  kills = 0;
   readonly #options: DaemonOptions;
   readonly #log: WriteStream;
   #child: ChildProcess | null = null;
@@ -91,6 +93,7 @@ export class SoakDaemon {
 
   signal(signal: NodeJS.Signals): void {
     if (signal !== 'SIGHUP') this.#signalled = true;
+    if (signal === 'SIGKILL') this.kills += 1;
     this.#child?.kill(signal);
   }
 

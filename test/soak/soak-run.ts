@@ -69,6 +69,8 @@ export class Soak implements AsyncDisposable {
   readonly #reported = new Set<string>();
   #serving: () => void = () => undefined;
   #kept = 0;
+  /** How often the log said that the daemon had died. */
+  #deaths = 0;
 
   constructor(context: SoakContext) {
     const { stage, port, seed } = context;
@@ -215,8 +217,10 @@ export class Soak implements AsyncDisposable {
   #read(record: LogRecord): void {
     const { level, msg, err } = record as { level: string; msg: string; err?: { code?: string } };
     if (msg === 'serving') this.#serving();
-    // Whoever watches over the daemon says so when we have killed it.
-    const isOwnKill = msg.startsWith('the daemon died') && !this.daemon.isUp;
+    // Whoever watches over the daemon says so when we have killed it, once for each time.
+    const isDeath = msg.startsWith('the daemon died');
+    const isOwnKill = isDeath && this.#deaths < this.daemon.kills;
+    if (isDeath) this.#deaths += 1;
     const isOdd =
       (level === 'fatal' && !isOwnKill) || level === 'not JSON' || err?.code === 'INTERNAL';
     if (isOdd) this.violation('log', JSON.stringify(record).slice(0, 1500));
