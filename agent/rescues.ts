@@ -3,7 +3,8 @@
  * session ends with work at risk. Each in a process of its own, one at a time; what is told to the user
  * is the row of the status table and the log. A failure never stops anything but itself.
  */
-import { chown, mkdir } from 'node:fs/promises';
+import { chown, mkdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import { pickCloneEnvironment } from './clone/clone-job.ts';
 import { listRemote } from './clone/discover-refs.ts';
 import { TRANSPORT_LIMITS } from './clone/transport-limits.ts';
@@ -11,7 +12,7 @@ import { AgentError, toAgentError } from './errors.ts';
 import { Slots } from './lifetime.ts';
 import type { CaptureJob } from './rescue/rescue-job.ts';
 import { captureInProcess } from './rescue/rescue-process.ts';
-import { restoredFrom, settle } from './rescue/shelf-notes.ts';
+import { findRestorable, restoredFrom, settle } from './rescue/shelf-notes.ts';
 import { pruneRescues } from './rescue/shelf.ts';
 import type { Session } from './session.ts';
 import type { RescueNote } from './rescue-note.ts';
@@ -177,12 +178,11 @@ export class Rescues implements AsyncDisposable {
       }
       if (risk !== null) this.#settled.delete(path);
       const isKnown = this.#wasAtRisk(mount) && (restored !== null || last !== null);
-      // A clone from before this daemon: what was saved of it then was saved of this work.
       const isOlder = mount.attempts === 0 && mount.watch != null;
       const isSaved = risk === null && restorable === null && (isKnown || isOlder);
       if (!isSaved || this.#settled.has(path)) continue;
       this.#settled.add(path);
-      if (config.rescueDir !== null) this.#start(settle(config.rescueDir, path, new Date()));
+      if (config.rescueDir !== null) this.#start(settleSafe(config.rescueDir, mount, isKnown));
     }
   }
 
@@ -200,6 +200,19 @@ export class Rescues implements AsyncDisposable {
     this.#underWay.add(watched);
     void watched.finally(() => this.#underWay.delete(watched));
   }
+}
+
+/** @param isKnown whether this daemon knows the rescue: an earlier one may not be of this clone at all. */
+async function settleSafe(directory: string, mount: MountStatus, isKnown: boolean): Promise<void> {
+  const { url, mount_path: mountPath } = mount;
+  if (!isKnown) {
+    const newest = await findRestorable(directory, { url, mountPath });
+    if (newest === null) return;
+    const clonedAt = (await stat(join(mountPath, '.git/mount-agent.json'))).mtime.toISOString();
+    const isOfThisClone = newest.created_at > clonedAt;
+    if (!isOfThisClone && newest.created_at !== restoredFrom(mountPath)) return;
+  }
+  await settle(directory, mountPath, new Date());
 }
 
 function riskOf({ at_risk: risk, head }: MountStatus): string {
