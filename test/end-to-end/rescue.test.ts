@@ -115,3 +115,31 @@ it(
   },
   TIMEOUT_MS,
 );
+
+it(
+  'work that nobody put back is still offered when a daemon has been started again in between',
+  async () => {
+    await using session = await TestSession.open();
+    await session.dropManifest([session.resource('web', TOKENS.web)]);
+    const first = runWithShelf(session);
+    await first.untilReady();
+    await work(session);
+    await untilAtRisk(first, session);
+    await endOf(first);
+    await loseTheDisk(session);
+    for (const start of ['cloned', 'adopted']) {
+      const program = runWithShelf(session);
+      await program.untilReady();
+      await eventually(
+        `a first reading once ${start}`,
+        async () => (await rowOf(program, session)).watch != null,
+      );
+      await endOf(program);
+    }
+    await loseTheDisk(session);
+    const last = runWithShelf(session);
+    await last.untilReady();
+    await last.logged('can be restored');
+  },
+  TIMEOUT_MS,
+);
