@@ -58,6 +58,7 @@ async function serve(
   const statusToken = await session.readSecret(config.statusTokenFile, readStatusToken);
   const warningKey = await session.readSecret(config.warnKeyFile, readWarningKey);
   await using health = await serveHealth({ listen, status, statusToken, metrics, redact, log });
+  await using control = await serveControl({ runDir, status, redact, log, owner });
   await using _statusFile = await StatusFile.open({ runDir, status, redact, log, owner });
   log.info({ version: VERSION, listen: health.addresses }, 'serving');
 
@@ -77,17 +78,12 @@ async function serve(
     void tokens.learnUsers(rotated);
   };
   signals.onHangup = rotate;
-  await using _control = await serveControl({
-    runDir,
-    status,
+  using _actions = control.admit({
     rotate,
     rescue: () => rescues.rescueAll(),
     activity: () => {
       work.touch();
     },
-    redact,
-    log,
-    owner,
   });
   using _manifestWatch = watchForRotation(session, rotate);
 

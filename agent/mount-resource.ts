@@ -24,7 +24,7 @@ import { PACK_LIMITS } from './pack/limits.ts';
 import type { Resource } from './resource.ts';
 import { offerRescue, restoreInto, resumeRestore } from './restore-at-boot.ts';
 import { reportOf } from './error-report.ts';
-import { NO_PROGRESS } from './status.ts';
+import { NO_PROGRESS } from './progress.ts';
 import type { RescueNote } from './rescue-note.ts';
 import type { Credential, StatusTable } from './status.ts';
 import type { Token } from './token.ts';

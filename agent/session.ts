@@ -150,7 +150,9 @@ export class Session {
   /** Waits for the manifest, wires its tokens, and lists its mounts as pending. */
   async begin(): Promise<void> {
     const { log, config } = this;
-    this.#manifest = await this.#load(config.manifestTimeoutMs);
+    this.#manifest = await this.#load(config.manifestTimeoutMs, () => {
+      this.#noteWaiting();
+    });
     const { sessionId, resources, skipped } = this.#manifest;
     for (const { pointer, type } of skipped) {
       log.info({ pointer, type }, 'resource of another type skipped');
@@ -209,7 +211,14 @@ export class Session {
     return rotated;
   }
 
-  async #load(timeoutMs: number): Promise<Manifest> {
+  #noteWaiting(): void {
+    const { manifest: where, manifestTimeoutMs: timeoutMs } = this.config;
+    const now = Date.now();
+    const [since = '', until = ''] = [now, now + timeoutMs].map((at) => new Date(at).toISOString());
+    this.status.wait({ what: 'manifest', where, since, until });
+  }
+
+  async #load(timeoutMs: number, onWaiting?: () => void): Promise<Manifest> {
     const { config, host, log, signal } = this;
     const manifest = await loadManifest({
       path: config.manifest,
@@ -222,6 +231,7 @@ export class Session {
       home: host.env['HOME'] ?? null,
       onWaiting: () => {
         log.info({ manifest: config.manifest, timeoutMs }, 'waiting for the manifest');
+        onWaiting?.();
       },
     });
     for (const { token } of manifest.resources) this.#redactor.add(token);

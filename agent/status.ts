@@ -3,9 +3,12 @@
  * through boot.ts, health/ reads it; its snapshot is the `/status` body of the contract.
  */
 import type { ErrorReport } from './error-report.ts';
+import { NO_PROGRESS } from './progress.ts';
+import type { Progress } from './progress.ts';
 import { NO_RESCUES } from './rescue-note.ts';
 import type { RescueNotes } from './rescue-note.ts';
 import type { Resource } from './resource.ts';
+import type { Waiting } from './waiting.ts';
 import type { WatchReport } from './watch-report.ts';
 
 export type Phase =
@@ -14,15 +17,6 @@ export type Phase =
 export type Health = 'pass' | 'warn' | 'fail';
 
 export type Credential = 'ok' | 'rejected' | 'sso_required' | 'unknown';
-
-/** Counts of the clone under way; totals are 0 until they are known. */
-export interface Progress {
-  readonly received_bytes: number;
-  readonly objects: number;
-  readonly total_objects: number;
-  readonly files: number;
-  readonly total_files: number;
-}
 
 export interface Head {
   /** Full ref name, or null when HEAD is detached. */
@@ -98,19 +92,12 @@ export interface StatusSnapshot {
   readonly started_at: string;
   readonly last_activity_at: string;
   readonly reclaim_at: string;
+  readonly waiting_for: Waiting | null;
   readonly mounts: readonly MountStatus[];
 }
 
 /** Fields of a mount that a step may set. */
 export type MountChange = Partial<Omit<MountStatus, 'type' | 'url' | 'mount_path'>>;
-
-export const NO_PROGRESS: Progress = {
-  received_bytes: 0,
-  objects: 0,
-  total_objects: 0,
-  files: 0,
-  total_files: 0,
-};
 
 export interface StatusContext {
   readonly version: string;
@@ -124,6 +111,7 @@ export class StatusTable {
   readonly #listeners = new Set<() => void>();
   #sessionId: string | null = null;
   #manifestRead = false;
+  #waitingFor: Waiting | null = null;
   #deadlineNear = false;
   #isBroken = false;
   #lastActivityAt: Date;
@@ -139,6 +127,7 @@ export class StatusTable {
   begin(sessionId: string | null, resources: readonly Resource[]): void {
     this.#sessionId = sessionId;
     this.#manifestRead = true;
+    this.#waitingFor = null;
     for (const { url, mountPath } of resources) {
       this.#mounts.set(mountPath, {
         type: 'github_repository',
@@ -158,6 +147,12 @@ export class StatusTable {
         ...NO_RESCUES,
       });
     }
+    this.#notify();
+  }
+
+  /** Until begin() is called. */
+  wait(waitingFor: Waiting): void {
+    this.#waitingFor = waitingFor;
     this.#notify();
   }
 
@@ -225,6 +220,7 @@ export class StatusTable {
       started_at: this.#context.startedAt.toISOString(),
       last_activity_at: this.#lastActivityAt.toISOString(),
       reclaim_at: this.#reclaimAt.toISOString(),
+      waiting_for: this.#waitingFor,
       mounts: this.mounts,
     };
   }

@@ -4,7 +4,8 @@
  */
 import type { PackLimits } from '../pack/limits.ts';
 import type { Checkout } from '../resource.ts';
-import type { Head, Progress } from '../status.ts';
+import type { Progress } from '../progress.ts';
+import type { Head } from '../status.ts';
 import type { TransportLimits } from './transport-limits.ts';
 
 export interface CloneJob {

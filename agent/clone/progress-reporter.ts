@@ -2,8 +2,8 @@
  * One stream of progress for the whole clone. Enters: what each step counts, as often as it likes.
  * Leaves: at most one report per interval and phase; counts of earlier steps stay in later reports.
  */
-import { NO_PROGRESS } from '../status.ts';
-import type { Progress } from '../status.ts';
+import { NO_PROGRESS } from '../progress.ts';
+import type { Progress } from '../progress.ts';
 import type { CloneProgress } from './clone-job.ts';
 
 const INTERVAL_MS = 100;

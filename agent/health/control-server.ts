@@ -17,15 +17,19 @@ import type { Owner } from '../host.ts';
 
 export type { Owner };
 
-export interface ControlContext {
-  readonly runDir: string;
-  readonly status: StatusTable;
+/** What can be asked for while the session is at work. */
+export interface ControlActions {
   /** Reads the manifest again; an AgentError of it goes back to the caller. */
   readonly rotate: () => Promise<void>;
   /** Writes a rescue of each mount with work at risk; an AgentError of it goes back as well. */
   readonly rescue: () => Promise<readonly RescueNote[]>;
   /** Counts as activity of the session. */
   readonly activity: () => void | Promise<void>;
+}
+
+export interface ControlContext {
+  readonly runDir: string;
+  readonly status: StatusTable;
   readonly redact: Redact;
   readonly log: Log;
   /** Who may connect besides root; whoever runs the daemon unless told. */
@@ -34,6 +38,8 @@ export interface ControlContext {
 
 export interface ControlServer extends AsyncDisposable {
   readonly path: string;
+  /** Takes requests other than for the status from now on, until it is disposed of. */
+  admit(actions: ControlActions): Disposable;
 }
 
 type Route = () => Answer | Promise<Answer>;
@@ -42,7 +48,8 @@ type Route = () => Answer | Promise<Answer>;
 export async function serveControl(context: ControlContext): Promise<ControlServer> {
   const path = controlPath(context.runDir);
   await clearStale(path);
-  const routes = controlRoutes(context);
+  let actions: ControlActions | null = null;
+  const routes = controlRoutes(context.status, () => actions ?? notAtWork(context.status));
   const listener = new HttpListener({
     // A rotation may take longer than a quiet socket is kept elsewhere.
     limits: { ...HTTP_LIMITS, idleTimeoutMs: 0 },
@@ -60,30 +67,43 @@ export async function serveControl(context: ControlContext): Promise<ControlServ
     throw listenError(path, error);
   }
   // Closing removes the socket file.
-  return { path, [Symbol.asyncDispose]: () => listener[Symbol.asyncDispose]() };
+  return {
+    path,
+    admit: (admitted) => {
+      actions = admitted;
+      return { [Symbol.dispose]: () => void (actions = null) };
+    },
+    [Symbol.asyncDispose]: () => listener[Symbol.asyncDispose](),
+  };
 }
 
-function controlRoutes({
-  status,
-  rotate,
-  rescue,
-  activity,
-}: ControlContext): ReadonlyMap<string, Route> {
+/** Before the manifest is there, and when the session ends. */
+function notAtWork({ manifestRead }: StatusTable): never {
+  const why = manifestRead ? 'it is ending' : 'it waits for its manifest';
+  throw new AgentError('DAEMON_UNREACHABLE', `the daemon only tells its status now: ${why}`, {
+    remedy: 'See "mount-agent status".',
+  });
+}
+
+function controlRoutes(
+  status: StatusTable,
+  actions: () => ControlActions,
+): ReadonlyMap<string, Route> {
   const done = (): Answer => jsonAnswer(200, { done: true });
   return new Map<string, Route>([
     ['GET /status', () => jsonAnswer(200, status.snapshot())],
     [
       'POST /activity',
       async () => {
-        await activity();
+        await actions().activity();
         return done();
       },
     ],
-    ['POST /rescue', async () => jsonAnswer(200, { rescues: await rescue() })],
+    ['POST /rescue', async () => jsonAnswer(200, { rescues: await actions().rescue() })],
     [
       'POST /rotate',
       async () => {
-        await rotate();
+        await actions().rotate();
         return done();
       },
     ],

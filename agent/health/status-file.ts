@@ -1,11 +1,13 @@
 /**
  * Keeps `status.json` in the run directory equal to `/status`. In: changes of the table; out: whole
  * files of mode 0600, by rename, at most one per interval; the last change always reaches the disk.
- * A failed write is logged and tried again with the next change: the daemon does not depend on it.
+ * A failed write is logged (RUN_DIR_UNUSABLE) and tried again with the next change: the daemon does
+ * not depend on it.
  */
 import { constants } from 'node:fs';
 import { open, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { AgentError, errnoOf } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { StatusTable } from '../status.ts';
 import type { Redact } from './answer.ts';
@@ -21,6 +23,8 @@ export interface StatusFileContext {
 }
 
 const INTERVAL_MS = 500;
+const REMEDY =
+  'Make --run-dir writable for the user that runs mount-agent, with room on its disk; mind that /status is right meanwhile.';
 
 export class StatusFile {
   readonly #context: StatusFileContext;
@@ -75,10 +79,19 @@ export class StatusFile {
       this.#written = text;
       this.#failing = false;
     } catch (error) {
+      const err = this.#unusable(error);
       // Once per series of failures: a full disk must not fill the log as well.
-      if (!this.#failing) log.warn({ err: error, path: this.#path }, 'status.json not written');
+      if (!this.#failing) log.warn({ err, path: this.#path }, 'status.json not written');
       this.#failing = true;
     }
+  }
+
+  #unusable(error: unknown): unknown {
+    const errno = errnoOf(error);
+    if (errno === undefined) return error;
+    const path = this.#path;
+    const options = { cause: error, data: { path, errno }, remedy: REMEDY };
+    return new AgentError('RUN_DIR_UNUSABLE', `cannot write ${path}: ${errno}`, options);
   }
 
   /** No fsync: after a crash of the machine there is no daemon whose status it could be. */

@@ -2,6 +2,7 @@
  * The output of `mount-agent status`. In: a snapshot of the table and the time; out: text that says
  * what each mount is, what would be lost, and how long there is. Pure; every name is masked.
  */
+import { ERROR_TABLE } from '../errors.ts';
 import type { Health, MountStatus, Phase, StatusSnapshot } from '../status.ts';
 import {
   countedOf,
@@ -41,7 +42,7 @@ export function renderStatus(snapshot: StatusSnapshot, layout: StatusLayout): st
   const palette = createPalette(layout.colour);
   const sections = [
     heading(snapshot, layout, palette),
-    mountTable(snapshot.mounts, layout, palette),
+    waiting(snapshot, layout) ?? mountTable(snapshot.mounts, layout, palette),
     ...snapshot.mounts.map((mount) => failure(mount, layout, palette)),
     ...snapshot.mounts.map((mount) => details(mount, layout, palette)),
   ];
@@ -77,6 +78,20 @@ function deadline(
       ? `The disk may be reclaimed in ${formatDuration(leftMs)}`
       : `The disk may be reclaimed at any moment, since ${formatDuration(-leftMs)}`;
   return `${when} (last activity ${quiet} ago). ${what}`;
+}
+
+function waiting(
+  { waiting_for: waits }: StatusSnapshot,
+  { columns, now }: StatusLayout,
+): string[] | null {
+  if (waits === null) return null;
+  const { remedy } = ERROR_TABLE.MANIFEST_MISSING;
+  const place = waits.where === '-' ? 'on standard input' : `at ${mask(waits.where)}`;
+  const forMs = now.getTime() - Date.parse(waits.since);
+  const leftMs = Math.max(0, Date.parse(waits.until) - now.getTime());
+  const times = `for ${formatDuration(forMs)}, and gives up in ${formatDuration(leftMs)}`;
+  const words = `The daemon waits for a whole manifest ${place}: ${times} (MANIFEST_MISSING).`;
+  return [...wrap(words, columns), ...wrap(remedy, columns - GAP.length).map((line) => GAP + line)];
 }
 
 function mountTable(

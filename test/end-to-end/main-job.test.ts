@@ -225,6 +225,13 @@ it(
     await program.logged('waiting for the manifest');
     expect((await program.get('/livez')).code).toBe(200);
     expect((await program.get('/readyz')).code).toBe(503);
+    const { stdout, code } = await session.call('status');
+    expect(code).toBe(0);
+    expect(stdout.replaceAll(/\s+/g, ' ')).toContain(
+      `The daemon waits for a whole manifest at ${session.manifestPath}: for `,
+    );
+    expect(stdout).toContain('MANIFEST_MISSING');
+    expect((await session.call('rotate')).code).toBe(69);
     await session.dropManifest([session.resource('web', TOKENS.web)]);
     await program.untilReady();
 

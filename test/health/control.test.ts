@@ -9,8 +9,13 @@ import { afterEach, beforeEach, expect, it } from 'vitest';
 import { AgentError, ManifestError } from '../../agent/errors.ts';
 import { fetchStatus, requestControl } from '../../agent/health/control-client.ts';
 import { serveControl } from '../../agent/health/control-server.ts';
-import type { ControlContext, ControlServer } from '../../agent/health/control-server.ts';
+import type {
+  ControlActions,
+  ControlContext,
+  ControlServer,
+} from '../../agent/health/control-server.ts';
 import { sleep } from '../../agent/lifetime.ts';
+import { StatusTable } from '../../agent/status.ts';
 import { SECRET, recordLog, tableOfTwo } from './fixtures.ts';
 
 let runDir: string;
@@ -25,19 +30,24 @@ afterEach(async () => {
   await rm(runDir, { recursive: true });
 });
 
-async function serve(options: Partial<ControlContext> = {}): Promise<ControlServer> {
+async function serve(
+  options: Partial<ControlContext & ControlActions> = {},
+): Promise<ControlServer> {
   const { log, redactor } = recordLog();
   const server = await serveControl({
     runDir,
     status: tableOfTwo(),
-    rotate: () => Promise.resolve(),
-    rescue: () => Promise.resolve([]),
-    activity: () => undefined,
     redact: (text) => redactor.redact(text),
     log,
     ...options,
   });
   open.push(server);
+  server.admit({
+    rotate: () => Promise.resolve(),
+    rescue: () => Promise.resolve([]),
+    activity: () => undefined,
+    ...options,
+  });
   return server;
 }
 
@@ -110,6 +120,33 @@ it('POST /activity and POST /rotate call what they are named after', async () =>
   expect(await requestControl(runDir, 'POST', '/activity')).toEqual({ done: true });
   expect(await requestControl(runDir, 'POST', '/rotate')).toEqual({ done: true });
   expect(calls).toEqual(['activity', 'rotate']);
+});
+
+it('before and after the session is at work it tells its status and takes nothing else', async () => {
+  const { log } = recordLog();
+  const status = new StatusTable({ version: '1', startedAt: new Date(), reclaimAfterMs: 1000 });
+  const server = await serveControl({ runDir, status, redact: (text) => text, log });
+  open.push(server);
+  const refused = { code: 'DAEMON_UNREACHABLE', exit: 69 };
+  for (const path of ['/rotate', '/rescue', '/activity']) {
+    const error = await failureOf(requestControl(runDir, 'POST', path));
+    expect(error).toMatchObject(refused);
+    expect(error.message).toContain('it waits for its manifest');
+  }
+  status.begin(null, []);
+  let calls = 0;
+  const activity = (): void => {
+    calls += 1;
+  };
+  const actions = { activity, rotate: () => Promise.resolve(), rescue: () => Promise.resolve([]) };
+  {
+    using _admitted = server.admit(actions);
+    await requestControl(runDir, 'POST', '/activity');
+  }
+  const late = await failureOf(requestControl(runDir, 'POST', '/activity'));
+  expect(late.message).toContain('it is ending');
+  expect(calls).toBe(1);
+  expect(await fetchStatus(runDir)).toEqual(status.snapshot());
 });
 
 it('an AgentError of rotate arrives with code, message, remedy, data and exit code', async () => {

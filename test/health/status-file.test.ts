@@ -118,6 +118,9 @@ it('when the directory comes back, the file does', async () => {
   const complaints = () => record.lines.filter((line) => line.includes('status.json not written'));
   status.update('/app/web', { attempts: 1 });
   await eventually(() => complaints().length > 0);
+  const { err } = JSON.parse(complaints()[0]!) as { err: Record<string, string> };
+  expect(err).toMatchObject({ code: 'RUN_DIR_UNUSABLE', message: `cannot write ${path}: ENOENT` });
+  expect(err['remedy']).toContain('Make --run-dir writable');
   await mkdir(runDir, { mode: 0o700 });
   status.update('/app/web', { attempts: 4 });
   await eventually(async () => (await readdir(runDir)).includes('status.json'));

@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { describeAtRisk } from '../../agent/terminal/describe.ts';
 import { renderStatus } from '../../agent/terminal/status-table.ts';
 import { widthOf } from '../../agent/terminal/text.ts';
-import type { StatusTable } from '../../agent/status.ts';
+import { StatusTable } from '../../agent/status.ts';
 import {
   AT_RISK,
   CHECKING_OUT,
@@ -18,6 +18,20 @@ const NOW = new Date('2026-01-01T19:48:00Z');
 function render(table: StatusTable, columns = 100, colour = false): string {
   return renderStatus(table.snapshot(), { columns, colour, now: NOW });
 }
+
+it('a daemon that waits for its manifest says so, since when and how long yet', () => {
+  const status = new StatusTable({ version: '1', startedAt: NOW, reclaimAfterMs: 1000 });
+  const [since, until] = [-12_000, 48_000].map((ms) => new Date(NOW.getTime() + ms).toISOString());
+  const waiting = { what: 'manifest', where: '/run/m.json', since: since!, until: until! } as const;
+  status.wait(waiting);
+  const text = renderStatus(status.snapshot(), { columns: 100, colour: false, now: NOW });
+  expect(text.replaceAll(/\s+/g, ' ')).toContain(
+    'The daemon waits for a whole manifest at /run/m.json: for 12 s, and gives up in 48 s (MANIFEST_MISSING).',
+  );
+  expect(text).not.toContain('No mounts yet');
+  status.begin(null, []);
+  expect(status.snapshot().waiting_for).toBeNull();
+});
 
 it('shows mounts, branches, work at risk in words, the time left and what to do', () => {
   const table = tableOf('/app/web', '/app/api', '/app/docs');

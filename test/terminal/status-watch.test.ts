@@ -32,9 +32,6 @@ async function startDaemon(): Promise<void> {
   daemon = await serveControl({
     runDir,
     status: table,
-    rotate: () => Promise.resolve(),
-    rescue: () => Promise.resolve([]),
-    activity: () => undefined,
     redact: (text) => redactor.redact(text),
     log,
   });

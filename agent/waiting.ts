@@ -1,0 +1,9 @@
+/** In the status table until there is a manifest: what has to come from outside before there are mounts. */
+export interface Waiting {
+  readonly what: 'manifest';
+  /** A path, or `-` for standard input. */
+  readonly where: string;
+  /** ISO 8601: the daemon gives up at `until`. */
+  readonly since: string;
+  readonly until: string;
+}
