@@ -10,6 +10,7 @@ import type { LedgerContext, LedgerReading } from './ledger.ts';
 import { ScanLoop } from './scan-loop.ts';
 import type { ScanKind } from './scan-loop.ts';
 import { WatchSet } from './watch-set.ts';
+import { keepYoungGenerationSmall } from './young-generation.ts';
 
 export interface WorkReading {
   /** null when nothing would be lost. */
@@ -35,6 +36,7 @@ const RAISE_THE_LIMIT = 'Raise the limit on the host: sysctl fs.inotify.max_user
  * @throws the signal's reason when it is aborted before.
  */
 export async function watchMount(context: WatchContext): Promise<WorkWatcher> {
+  keepYoungGenerationSmall();
   const watcher = new WorkWatcher(context);
   try {
     await watcher.rescan();
