@@ -134,7 +134,8 @@ export class LedgerWatch {
     if (this.#watching === undefined || !this.#history) return;
     const wanted = new Set([gitdir, commondir].flatMap(listGitDirectories));
     for (const [path, place] of this.#gitPlaces) {
-      if (wanted.has(path) && place.held) continue;
+      // After lost events none needs to watch what stands there now.
+      if (wanted.has(path) && place.held && !this.#all) continue;
       place.close();
       this.#gitPlaces.delete(path);
     }

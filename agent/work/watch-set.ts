@@ -10,6 +10,7 @@ import { basename } from 'node:path/posix';
 import { errnoOf } from '../errors.ts';
 import { fsPath } from '../repository/byte-path.ts';
 import type { BytePath } from '../repository/byte-path.ts';
+import { EVENT_QUEUE } from './event-queue.ts';
 
 /** @param name of the entry; null when the system does not say, or for the directory itself. */
 export type OnChange = (name: BytePath | null, gone: boolean) => void;
@@ -24,12 +25,9 @@ export interface Place {
 export interface WatchSetContext {
   /** No more directories can be watched: ENOSPC (watches) or EMFILE (instances). */
   readonly onLimit: (error: Error) => void;
-  /** So many events at once that the system may have dropped others. */
+  /** So many events at once that the system may have dropped others, of this set or of another. */
   readonly onOverflow: () => void;
 }
-
-/** The system keeps 16,384 events (fs.inotify.max_queued_events) and drops what comes after. */
-const QUEUE_SHARE = 12_000;
 
 export class WatchSet implements Disposable {
   readonly #context: WatchSetContext;
@@ -40,10 +38,11 @@ export class WatchSet implements Disposable {
   #limited = false;
   /** Watches given back since the limit was reached. */
   #freed = 0;
-  #eventsThisTurn = 0;
+  readonly #queue: Disposable;
 
   constructor(context: WatchSetContext) {
     this.#context = context;
+    this.#queue = EVENT_QUEUE.join(context.onOverflow);
   }
 
   get watched(): number {
@@ -90,6 +89,7 @@ export class WatchSet implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    this.#queue[Symbol.dispose]();
     for (const set of [this.#held, this.#precious, this.#waiting]) {
       for (const place of set) place.stop();
       set.clear();
@@ -99,12 +99,6 @@ export class WatchSet implements Disposable {
   /** Called by a place: an event, before its owner hears of it. */
   seen(place: WatchedPlace): void {
     if (this.#limited && this.#held.delete(place)) this.#held.add(place);
-    if (this.#eventsThisTurn++ === 0) {
-      setImmediate(() => {
-        if (this.#eventsThisTurn >= QUEUE_SHARE) this.#context.onOverflow();
-        this.#eventsThisTurn = 0;
-      });
-    }
   }
 
   /** Called by a place: the system has no watch for it. */
@@ -161,33 +155,41 @@ class WatchedPlace implements Place {
 
   /** @returns false when the system has no watch for it, or the directory is not there or closed to us. */
   start(): boolean {
+    const options = { persistent: false, encoding: 'latin1' } as const;
     try {
-      this.#watcher = watch(
-        fsPath(this.path),
-        { persistent: false, encoding: 'latin1' },
-        (kind, name) => {
-          this.#set.seen(this);
-          // An event of the directory itself comes under its own name, as one of an entry so called.
-          const self = name === basename(this.path);
-          if (self && kind === 'rename') this.stop();
-          this.#onChange(self ? null : name, self && kind === 'rename');
-        },
-      );
+      const watcher = watch(fsPath(this.path), options, (kind, name) => {
+        EVENT_QUEUE.count();
+        if (watcher === this.#watcher) this.#onEvent(kind, name);
+      });
+      watcher.on('error', () => {
+        if (watcher === this.#watcher) this.#onGone();
+      });
+      this.#watcher = watcher;
+      return true;
     } catch (error) {
       const errno = errnoOf(error);
       if (errno === undefined || errno.startsWith('ERR_')) throw error;
       if (['ENOSPC', 'EMFILE', 'ENFILE', 'ENOMEM'].includes(errno)) this.#set.refused(error);
       return false;
     }
-    this.#watcher.on('error', () => {
-      this.stop();
-      this.#onChange(null, true);
-    });
-    return true;
   }
 
   stop(): void {
-    this.#watcher?.close();
+    const watcher = this.#watcher;
     this.#watcher = undefined;
+    if (watcher !== undefined) EVENT_QUEUE.giveBack(watcher);
+  }
+
+  #onEvent(kind: string, name: BytePath | null): void {
+    this.#set.seen(this);
+    // An event of the directory itself comes under its own name, as one of an entry so called.
+    const self = name === basename(this.path);
+    if (self && kind === 'rename') this.#onGone();
+    else this.#onChange(self ? null : name, false);
+  }
+
+  #onGone(): void {
+    this.stop();
+    this.#onChange(null, true);
   }
 }

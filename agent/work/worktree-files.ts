@@ -151,7 +151,7 @@ export class WorktreeFiles {
     for (let place = pending.pop(); place !== undefined; place = pending.pop()) {
       const { prefix } = place;
       const before = this.#readings.get(prefix);
-      if (extent === 'anew') context.watch.close(prefix);
+      if (extent === 'anew') this.#unwatch(context, prefix, before);
       context.watch.open(prefix);
       const reading = await this.#read(context, place);
       if (reading === undefined) {
@@ -228,13 +228,17 @@ export class WorktreeFiles {
     for (let prefix = pending.pop(); prefix !== undefined; prefix = pending.pop()) {
       const reading = this.#readings.get(prefix);
       this.#doubts.delete(prefix);
-      context.watch.close(prefix);
+      this.#unwatch(context, prefix, reading);
       if (reading === undefined) continue;
-      if (reading.unfinishedGit) context.watch.close(`${prefix}.git/`);
       this.#readings.delete(prefix);
       for (const names of [reading.children, reading.hiddenChildren, reading.missingChildren]) {
         for (const name of names) pending.push(`${prefix}${name}/`);
       }
     }
+  }
+
+  #unwatch({ watch }: FilesContext, prefix: BytePath, reading: DirectoryReading | undefined): void {
+    watch.close(prefix);
+    if (reading?.unfinishedGit === true) watch.close(`${prefix}.git/`);
   }
 }

@@ -1,7 +1,7 @@
 /** Limits of the system, set in namespaces and by users of their own. */
 import { spawn, spawnSync } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
-import { chmodSync, chownSync, rmSync } from 'node:fs';
+import { chmodSync, chownSync, cpSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import type { AtRisk } from '../../agent/status.ts';
@@ -65,7 +65,7 @@ function watchBehind(prefix: readonly string[], worktree: string) {
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
   };
-  return { until, lines, log: () => errors };
+  return { child, until, lines, log: () => errors };
 }
 
 const limited = ['unshare', '-Ur', 'sh', '-c'];
@@ -96,6 +96,27 @@ test.runIf(canLimit)(
   },
   60_000,
 );
+
+test('what happened when the queue of events was full is seen all the same, and watched from then on', async () => {
+  const repository = fresh();
+  const watch = watchBehind([], repository.worktree);
+  await watch.until((lines) => lastRisk(lines) === null, 'a first reading');
+  watch.child.kill('SIGSTOP');
+  const limit = Number(readFileSync('/proc/sys/fs/inotify/max_queued_events', 'latin1'));
+  // Two events each, and none of them like the one before.
+  for (let n = 0; n < limit / 2; n++) repository.write(`${n}.log`, 'ignored');
+  repository.write('docs/file1.txt', 'edited');
+  renameSync(repository.path('src'), repository.path('.git/src'));
+  cpSync(repository.path('.git/src'), repository.path('src'), { recursive: true });
+  repository.git('commit', '-q', '--allow-empty', '-m', 'mine');
+  watch.child.kill('SIGCONT');
+  await watch.until(
+    (lines) => lastRisk(lines)?.unstaged === 1 && lastRisk(lines)?.unpushed_commits === 1,
+    'an edit and a commit of which no event tells',
+  );
+  repository.write('src/deep/new.txt', 'new');
+  await watch.until((lines) => lastRisk(lines)?.untracked === 1, 'a file in the other directory');
+}, 60_000);
 
 const canDrop = process.getuid?.() === 0 && spawnSync('setpriv', ['--version']).status === 0;
 const dropped = ['setpriv', `--reuid=${UNPRIVILEGED}`, `--regid=${UNPRIVILEGED}`, '--clear-groups'];
