@@ -3,7 +3,7 @@
  * reports what does not hold under the name of its invariant, and leaves the mounts as they are.
  */
 import { execFile } from 'node:child_process';
-import { existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { MountStatus } from '../../agent/status.ts';
@@ -25,7 +25,8 @@ export async function awaitReady(
   repositories: readonly SoakRepository[] = soak.stage.repositories,
 ): Promise<boolean> {
   const { daemon } = soak;
-  const deadline = Date.now() + READY_WITHIN_MS;
+  const { gaps } = soak.stage;
+  const deadline = gaps.now() + READY_WITHIN_MS;
   let nudgedAt = 0;
   for (;;) {
     const rows = await rowsOf(soak, repositories);
@@ -35,7 +36,7 @@ export async function awaitReady(
       nudgedAt = Date.now();
       await daemon.call('rotate');
     }
-    if (Date.now() > deadline || !daemon.isUp) {
+    if (gaps.now() > deadline || !daemon.isUp) {
       const words = rows.map((row) => `${row?.mount_path}: ${row?.phase} ${row?.error?.message}`);
       soak.violation('I7', `mounts are not ready: ${words.join('; ')}`);
       return false;
@@ -59,8 +60,10 @@ export async function rowsOf(
 export async function checkRestart(soak: Soak, signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
   const { stage } = soak;
   const before = stage.repositories.map(({ mountPath }) => fingerprint(mountPath));
+  await soak.end(signal);
+  // A last rescue has asked the host for its refs.
   const fetches = stage.fetches;
-  await soak.restart(signal);
+  await soak.start();
   if (!(await awaitReady(soak))) return;
   if (stage.fetches !== fetches)
     soak.violation('I3', `${signal}: complete clones were fetched again`);
@@ -83,12 +86,14 @@ export async function checkLostDisks(soak: Soak, random: Random): Promise<void> 
   const [match, fault, times] = randomFault(random);
   stage.fault(unlucky, match, fault, { times });
   const filler = random.chance(0.5) ? fillDisk(soak) : null;
-  await soak.start();
+  // What was lost shall not come back here: the clones are to be clean.
+  const shelf = random.chance(0.5) ? 'none' : 'announce';
+  await soak.start(shelf);
   if (random.chance(0.6)) {
     await pause(random.below(1500));
     await soak.kill();
     for (const repository of [unlucky, ...more]) await checkWhole(soak, repository, 'killed');
-    await soak.start();
+    await soak.start(shelf);
   }
   const troubled = new Set([unlucky, ...stage.repositories.filter((each) => each.isOnSmallDisk)]);
   await awaitReady(
@@ -153,25 +158,6 @@ export async function checkSecrecy(soak: Soak): Promise<void> {
   for (const { where, form } of findings) soak.violation('I4', `${form} in ${where}`);
 }
 
-/** I6 and I2: each rescue is whole by its own manifest, and no byte of the mounts has changed by it. */
-export async function checkRescue(soak: Soak): Promise<void> {
-  const { stage, daemon } = soak;
-  const before = stage.repositories.map(({ mountPath }) => fingerprint(mountPath));
-  const out = join(stage.directory, 'rescues');
-  const code = await daemon.call('rescue', '--out', out);
-  if (code !== 0) soak.violation('I6', `rescue ended with ${code}`);
-  for (const name of existsSync(out) ? readdirSync(out) : []) {
-    if (!name.endsWith('.rescue.tar.gz')) soak.violation('I6', `left behind: ${name}`);
-    const verdict = await daemon.call('rescue', '--verify', join(out, name));
-    if (verdict !== 0) soak.violation('I6', `${name} is not whole: ended with ${verdict}`);
-    else soak.rescuesVerified += 1;
-  }
-  for (const [at, { name, mountPath }] of stage.repositories.entries()) {
-    if (fingerprint(mountPath) !== before[at]) soak.violation('I2', `rescue: ${name} has changed`);
-  }
-  rmSync(out, { recursive: true, force: true });
-}
-
 /** I9: with work at risk and nobody there, every threshold is passed once, over a new start too. */
 export async function checkWarnings(soak: Soak, mayRestart: boolean): Promise<void> {
   const { daemon } = soak;
@@ -180,9 +166,12 @@ export async function checkWarnings(soak: Soak, mayRestart: boolean): Promise<vo
   const restAt = Date.parse(first.last_activity_at);
   const least = Math.min(...FLAGS.warnBeforeSeconds);
   const untilMs = (FLAGS.reclaimAfterSeconds - least) * 1000 + 6000;
+  const gapsBefore = soak.stage.gaps.count;
   if (mayRestart) await soak.restart('SIGTERM');
   while (Date.now() < restAt + untilMs) await pause(200);
   const last = await daemon.status();
+  // Two thresholds that pass in one gap are one warning.
+  if (soak.stage.gaps.count !== gapsBefore) return;
   // Whoever came in between began a new rest.
   if (last === null || Math.abs(Date.parse(last.last_activity_at) - restAt) > 2000) return;
   soak.restsWatched += 1;
@@ -195,7 +184,7 @@ export async function checkWarnings(soak: Soak, mayRestart: boolean): Promise<vo
   }
 }
 
-function shuffled<T>(items: readonly T[], random: Random): T[] {
+export function shuffled<T>(items: readonly T[], random: Random): T[] {
   const left = [...items];
   return items.map(() => left.splice(random.below(left.length), 1)[0]!);
 }

@@ -22,6 +22,9 @@ export interface DaemonOptions {
   readonly onRecord: (record: LogRecord) => void;
 }
 
+/** Whether there is a --rescue-dir, and what becomes of a rescue at the start. */
+export type Shelf = 'none' | 'announce' | 'auto';
+
 const COMMAND = ['sleep', '86400'];
 const LAST_RECORDS = 12;
 export const FLAGS = {
@@ -38,6 +41,8 @@ export class SoakDaemon {
   #child: ChildProcess | null = null;
   #ended: Promise<number | string> = Promise.resolve(0);
   #signalled = false;
+  /** Of the last start. */
+  shelf: Shelf = 'none';
   starts = 0;
   /** The end of the log, for a finding. */
   readonly lastRecords: string[] = [];
@@ -58,13 +63,15 @@ export class SoakDaemon {
     return child?.exitCode === null && child.signalCode === null && !this.#signalled;
   }
 
-  start(): void {
+  start(shelf: Shelf): void {
+    this.shelf = shelf;
     const { stage, port, onRecord } = this.#options;
     const flags = ['--manifest', stage.manifestPath, '--run-dir', stage.runDir, '--allow-http'];
     flags.push('--mount-root', stage.directory, '--listen', `127.0.0.1:${port}`);
     flags.push('--reclaim-after', `${FLAGS.reclaimAfterSeconds}s`, '--wait', 'none');
     flags.push('--warn-before', FLAGS.warnBeforeSeconds.map((seconds) => `${seconds}s`).join());
     flags.push('--retry-for', '90s', '--log-format', 'json');
+    if (shelf !== 'none') flags.push('--rescue-dir', stage.shelf, '--restore', shelf);
     const child = spawn(process.execPath, [PROGRAM, 'run', ...flags, '--', ...COMMAND], {
       cwd: stage.directory,
       env: { ...stage.environment, SOAK: stage.directory },
@@ -101,9 +108,10 @@ export class SoakDaemon {
   async kill(): Promise<string[]> {
     this.signal('SIGKILL');
     await this.#ended;
-    const deadline = Date.now() + 10_000;
+    const { gaps } = this.#options.stage;
+    const deadline = gaps.now() + 10_000;
     // The clone processes notice by themselves; the command does not know of the daemon.
-    while (this.#own().some(isOurs) && Date.now() < deadline) await pause(100);
+    while (this.#own().some(isOurs) && gaps.now() < deadline) await pause(100);
     const left = this.#own();
     for (const { pid } of left) killIfThere(pid);
     return left.filter(isOurs).map(({ line }) => line);

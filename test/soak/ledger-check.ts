@@ -17,13 +17,14 @@ export async function checkLedger(soak: Soak): Promise<void> {
 }
 
 async function checkOne(soak: Soak, repository: SoakRepository): Promise<void> {
-  const deadline = Date.now() + LEDGER_WITHIN_MS;
+  const { gaps } = soak.stage;
+  const deadline = gaps.now() + LEDGER_WITHIN_MS;
   const expected = await soak.oracle(repository).expectedRisk();
   for (;;) {
     const [row] = await rowsOf(soak, [repository]);
     const actual = countsOf(row);
     if (isDeepStrictEqual(actual, expected)) break;
-    if (Date.now() > deadline) {
+    if (gaps.now() > deadline) {
       const steps = soak.users.history.get(repository.name)?.join(', ') ?? '';
       const said = `git says ${JSON.stringify(expected)}, the ledger ${JSON.stringify(actual)}`;
       soak.violation('ledger', `${repository.name}: ${said}; after: ${steps}`, repository);

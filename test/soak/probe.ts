@@ -6,6 +6,7 @@ import { request } from 'node:http';
 
 const EVERY_MS = 200;
 const TIMEOUT_MS = 10_000;
+const GAP_MS = 1000;
 
 export interface ProbeSample {
   /** null: no answer in time; -1: refused. */
@@ -40,15 +41,25 @@ function ask(): Promise<number | null> {
   });
 }
 
+/** How much of the time this process did not run; what is less than a second may be its own doing. */
+let stoodStillMs = 0;
+let ranAt = performance.now();
+setInterval(() => {
+  const gapMs = performance.now() - ranAt - EVERY_MS / 4;
+  ranAt = performance.now();
+  if (gapMs > GAP_MS) stoodStillMs += gapMs;
+}, EVERY_MS / 4);
+
 async function probe(): Promise<void> {
   for (;;) {
+    stoodStillMs = 0;
     const planned = performance.now() + EVERY_MS;
     const [latencyMs] = await Promise.all([
       ask(),
       new Promise((resolve) => setTimeout(resolve, EVERY_MS)),
     ]);
     const lateMs = Math.max(
-      0,
+      stoodStillMs,
       performance.now() - Math.max(planned, planned - EVERY_MS + (latencyMs ?? 0)),
     );
     process.send?.({ latencyMs, lateMs } satisfies ProbeSample);

@@ -37,12 +37,15 @@ export interface SoakReport {
   readonly faultsHit: number;
   readonly ledgersCompared: number;
   readonly rescuesVerified: number;
+  readonly restoresCompared: number;
   readonly restsWatched: number;
   readonly warnings: number;
   readonly tokenReads: number;
   readonly zombies: number;
   readonly livezMs: Readonly<Record<string, number>>;
   readonly endsMs: { readonly count: number; readonly most: number };
+  readonly savingEndsMs: { readonly count: number; readonly most: number };
+  readonly gaps: { readonly count: number; readonly seconds: number };
   readonly longestLife: Life | null;
   readonly violationsByInvariant: Readonly<Record<string, number>>;
   readonly violations: readonly Violation[];
@@ -66,6 +69,7 @@ export function reportOn(soak: Soak, seed: number): SoakReport {
     faultsHit: soak.faultsHit,
     ledgersCompared: soak.ledgersCompared,
     rescuesVerified: soak.rescuesVerified,
+    restoresCompared: soak.restoresCompared,
     restsWatched: soak.restsWatched,
     warnings: soak.warnings.length,
     tokenReads: soak.gauges.tokenReads,
@@ -79,6 +83,8 @@ export function reportOn(soak: Soak, seed: number): SoakReport {
       mostOfAll: Math.max(0, ...all),
     },
     endsMs: { count: soak.endsMs.length, most: Math.max(0, ...soak.endsMs) },
+    savingEndsMs: { count: soak.savingEndsMs.length, most: Math.max(0, ...soak.savingEndsMs) },
+    gaps: { count: soak.stage.gaps.count, seconds: soak.stage.gaps.lostMs / 1000 },
     longestLife,
     violationsByInvariant: Object.fromEntries(INVARIANTS.map((name) => [name, count(name)])),
     violations: soak.violations,
@@ -131,7 +137,7 @@ function slopePerHour(samples: readonly Sample[]): number {
 }
 
 export function tableOf(report: SoakReport): string {
-  const { users, livezMs, longestLife: life, endsMs } = report;
+  const { users, livezMs, longestLife: life, endsMs, savingEndsMs, gaps } = report;
   const rows: [string, string][] = [
     ['time', `${report.minutes.toFixed(1)} min, ${report.rounds} rounds, seed ${report.seed}`],
     ['work', `${users.steps} steps, ${users.pushes} pushes, ${users.fetches} fetches`],
@@ -140,9 +146,12 @@ export function tableOf(report: SoakReport): string {
     ['starts of the daemon', String(report.starts)],
     ['ledgers compared with git', String(report.ledgersCompared)],
     ['rescues verified', String(report.rescuesVerified)],
+    ['lost disks put back, compared', String(report.restoresCompared)],
     ['reads of a token file', String(report.tokenReads)],
     ['warnings, rests watched', `${report.warnings}, ${report.restsWatched}`],
-    ['longest time to end', `${endsMs.most} ms of ${endsMs.count} ends`],
+    ['longest time to end', `${ms(endsMs.most)} of ${endsMs.count} ends`],
+    ['the same with rescues', `${ms(savingEndsMs.most)} of ${savingEndsMs.count} ends`],
+    ['gaps, in which the machine stood still', `${gaps.count}, ${gaps.seconds.toFixed(0)} s`],
     [
       '/livez p50, p99, most',
       `${ms(livezMs['p50'])}, ${ms(livezMs['p99'])}, ${ms(livezMs['most'])} of ${livezMs['askedOnTime']} asked on time`,

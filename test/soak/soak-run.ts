@@ -7,17 +7,11 @@ import { execFileSync } from 'node:child_process';
 import { rmSync } from 'node:fs';
 import { Random } from '../fuzz/random.ts';
 import { ScratchRepository } from '../work/scratch-repository.ts';
-import {
-  awaitReady,
-  checkLostDisks,
-  checkRescue,
-  checkRestart,
-  checkSecrecy,
-  checkWarnings,
-} from './checks.ts';
+import { awaitReady, checkLostDisks, checkRestart, checkSecrecy, checkWarnings } from './checks.ts';
 import { checkLedger } from './ledger-check.ts';
+import { checkRescue, checkRestore } from './rescue-checks.ts';
 import { SoakDaemon, pause } from './daemon.ts';
-import type { LogRecord } from './daemon.ts';
+import type { LogRecord, Shelf } from './daemon.ts';
 import { ENDING, GOING_ON, endByTerm } from './disturbances.ts';
 import type { Disturbance } from './disturbances.ts';
 import { Gauges } from './gauges.ts';
@@ -57,9 +51,12 @@ export class Soak implements AsyncDisposable {
   readonly disturbances = new Map<string, number>();
   readonly warnings: { readonly thresholdMs: number; readonly reclaimAtMs: number }[] = [];
   readonly endsMs: number[] = [];
+  /** Of daemons that save work at risk when they end. */
+  readonly savingEndsMs: number[] = [];
   rounds = 0;
   ledgersCompared = 0;
   rescuesVerified = 0;
+  restoresCompared = 0;
   restsWatched = 0;
   faultsHit = 0;
   readonly #context: SoakContext;
@@ -96,11 +93,15 @@ export class Soak implements AsyncDisposable {
   }
 
   async run(): Promise<void> {
-    await this.start();
+    await this.start('none');
     if (!(await awaitReady(this))) return;
+    let wasEnding = true;
     while (this.minute < this.#context.minutes) {
       this.rounds += 1;
       const isEnding = this.minute < this.#context.minutes * ENDING_PART;
+      // The long life saves what is at risk too.
+      if (wasEnding && !isEnding) await this.restart('SIGTERM', 'announce');
+      wasEnding = isEnding;
       await this.#work(isEnding ? ENDING : GOING_ON);
       await this.#lookAround(isEnding);
       this.#context.onRound(this);
@@ -109,9 +110,9 @@ export class Soak implements AsyncDisposable {
     await endByTerm(this);
   }
 
-  async start(): Promise<void> {
+  async start(shelf: Shelf = this.#anyShelf()): Promise<void> {
     const serving = new Promise<void>((resolve) => (this.#serving = resolve));
-    this.daemon.start();
+    this.daemon.start(shelf);
     const ended = this.daemon.ended.then((how) => {
       if (this.daemon.isUp) this.violation('daemon', `ended by itself with ${how}`);
     });
@@ -120,10 +121,14 @@ export class Soak implements AsyncDisposable {
   }
 
   /** With SIGKILL, as a container ends: what it started ends too. */
-  async restart(signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
+  async restart(signal: 'SIGTERM' | 'SIGKILL', shelf?: Shelf): Promise<void> {
+    await this.end(signal);
+    await this.start(shelf);
+  }
+
+  async end(signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
     if (signal === 'SIGTERM') await endByTerm(this);
     else await this.kill();
-    await this.start();
   }
 
   async kill(): Promise<void> {
@@ -202,16 +207,21 @@ export class Soak implements AsyncDisposable {
     this.calm();
     if (!(await awaitReady(this))) return;
     await checkLedger(this);
-    const kind = this.#random.below(6);
+    const kind = this.#random.below(8);
     if (kind === 5) await checkRescue(this);
     else if (kind === 0) await checkWarnings(this, isEnding);
     else if (isEnding && kind <= 2) {
       await checkRestart(this, this.#random.chance(0.5) ? 'SIGTERM' : 'SIGKILL');
     } else if (isEnding && kind <= 4) await checkLostDisks(this, this.#random);
+    else if (isEnding) await checkRestore(this, this.#random);
     if (this.rounds % 6 === 0) await checkSecrecy(this);
     for (const repository of this.stage.repositories) {
       if (this.users.needsPutAway(repository)) await this.users.putAway(repository);
     }
+  }
+
+  #anyShelf(): Shelf {
+    return this.#random.pick(['none', 'announce', 'auto']);
   }
 
   #read(record: LogRecord): void {

@@ -12,6 +12,7 @@ import { CLEAN_GIT_ENVIRONMENT } from '../fixtures/cache.ts';
 import { startHost } from '../host/host.ts';
 import type { FaultHandle, Fault, FaultMatch, FaultOptions } from '../host/faults.ts';
 import type { Host } from '../host/host.ts';
+import { Gaps } from './gaps.ts';
 import { createTemplate } from '../work/scratch-repository.ts';
 
 const OWNER = 'acme';
@@ -35,6 +36,7 @@ export class SoakStage implements AsyncDisposable {
   readonly directory: string;
   readonly host: Host;
   readonly repositories: SoakRepository[] = [];
+  readonly gaps = new Gaps();
   readonly #faults = new Set<FaultHandle>();
   #smallDisk: string | null = null;
   #rotations = 0;
@@ -57,6 +59,11 @@ export class SoakStage implements AsyncDisposable {
 
   get runDir(): string {
     return join(this.directory, 'run');
+  }
+
+  /** The daemon's --rescue-dir, on a disk that is never lost. */
+  get shelf(): string {
+    return join(this.directory, 'shelf');
   }
 
   get manifestPath(): string {
@@ -134,6 +141,7 @@ export class SoakStage implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.gaps[Symbol.dispose]();
     await this.host[Symbol.asyncDispose]();
     if (this.#smallDisk !== null) execFileSync('umount', ['--lazy', this.#smallDisk]);
     rmSync(this.directory, { recursive: true, force: true });

@@ -155,12 +155,13 @@ export class Users implements Disposable {
   /** With nothing in its way it must work. @returns git's words when it failed. */
   async #wired(repository: SoakRepository, ...args: string[]): Promise<string | null> {
     const isTroubled = (): boolean => repository.isTroubled;
-    const wasTroubled = isTroubled();
+    const { gaps } = this.#context.stage;
+    const [wasTroubled, gapsBefore] = [isTroubled(), gaps.count];
     const first = await this.#git(repository, ...args);
     if (first.code === 0) return null;
     if (wasTroubled || isTroubled()) return first.stderr;
     const again = await this.#git(repository, ...args);
-    if (again.code === 0 || isTroubled()) return first.stderr;
+    if (again.code === 0 || isTroubled() || gaps.count !== gapsBefore) return first.stderr;
     this.#context.onViolation(
       'wiring',
       `${repository.name}: git ${args.join(' ')} failed twice: ${again.stderr.slice(0, 400)}`,
