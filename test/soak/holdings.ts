@@ -3,7 +3,8 @@
  * index, and every file that is tracked or would be. A mount that was lost and put back has all of it.
  */
 import { createHash } from 'node:crypto';
-import { lstatSync, readFileSync, readlinkSync } from 'node:fs';
+import { lstatSync, readFileSync, readlinkSync, realpathSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { errnoOf } from '../../agent/errors.ts';
 import { runGit } from '../work/scratch-repository.ts';
 
@@ -31,6 +32,9 @@ export function holdingsOf(mountPath: string): string[] {
 function fileAt(mountPath: string, path: string): string {
   const place = Buffer.from(`${mountPath}/${path}`, 'latin1');
   try {
+    // What lies behind a link to a directory is not the mount's.
+    const parent = Buffer.from(dirname(place.toString('latin1')), 'latin1');
+    if (!realpathSync(parent, 'buffer').equals(parent)) return `${path} is not there`;
     const stats = lstatSync(place);
     if (stats.isSymbolicLink()) return `${path} -> ${readlinkSync(place, 'latin1')}`;
     if (!stats.isFile()) return `${path} is a directory`;
