@@ -1,9 +1,9 @@
 /** Kills at many points, in lanes that have a site each, and gathers what did not hold. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { hostWithTwoRepositories } from '../host/host-fixture.ts';
-import { killingAt, pointsIn, traceTo } from './points.ts';
+import { killingAt, lastCallIn, pointsIn, traceTo } from './points.ts';
 import type { Disturbance, KillPoint } from './points.ts';
 import { killAt } from './scenarios.ts';
 import type { Scenario } from './scenarios.ts';
@@ -16,6 +16,8 @@ export interface Tally {
   points: number;
   /** At some points another thread was there first, or nothing was: then nothing was killed. */
   killed: number;
+  /** Those of them that were about to change the disk, by what strace has seen. */
+  changing: number;
   readonly violations: string[];
 }
 
@@ -34,13 +36,23 @@ export async function killEverywhere(
     const trace = join(directory, 'trace');
     await scenario.disturb(sites[0]!, traceTo(trace));
     const points = [...choose(pointsIn(trace))];
-    const tally: Tally = { scenario: scenario.name, points: 0, killed: 0, violations: [] };
+    const tally: Tally = {
+      scenario: scenario.name,
+      points: 0,
+      killed: 0,
+      changing: 0,
+      violations: [],
+    };
     const lane = async (site: KillSite): Promise<void> => {
       for (let point = points.shift(); point !== undefined; point = points.shift()) {
-        const { killed, violations } = await killAt(scenario, site, point, disturbance);
+        const record = join(directory, `${basename(site.directory)}.record`);
+        const at: Disturbance = (one) => disturbance(one, record);
+        const { killed, violations } = await killAt(scenario, site, point, at);
+        const call = lastCallIn(record);
         tally.points += 1;
         if (killed) tally.killed += 1;
-        const where = `${scenario.name}, ${point.call} ${point.nth}`;
+        if (call !== undefined) tally.changing += 1;
+        const where = `${scenario.name}, ${point.call} ${point.nth}, ${call ?? 'elsewhere'}`;
         tally.violations.push(...violations.map((violation) => `${where}: ${violation}`));
         onPoint(tally);
       }

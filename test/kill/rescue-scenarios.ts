@@ -4,21 +4,14 @@
  */
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import {
-  cpSync,
-  existsSync,
-  mkdirSync,
-  readFileSync,
-  readdirSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { PROGRAM } from '../end-to-end/session.ts';
 import { CLEAN_GIT_ENVIRONMENT } from '../fixtures/cache.ts';
 import { stateOf } from '../rescue/state.ts';
+import { workOfEveryKind } from './rich-work.ts';
 import type { Scenario } from './scenarios.ts';
-import { endOf } from './site.ts';
+import { FEW_THREADS, endOf } from './site.ts';
 import type { Ended, KillSite } from './site.ts';
 
 interface Before {
@@ -34,13 +27,14 @@ const prepared = new Map<string, Before>();
 const rescues = (site: KillSite): string => join(site.directory, 'rescues');
 const cleanClone = (site: KillSite): string => join(site.directory, 'clean');
 const stateText = (site: KillSite): string => stateOf(site.mountPath).join('\n');
+const COPY = { recursive: true, preserveTimestamps: true, verbatimSymlinks: true } as const;
 const digestOf = (path: string): string =>
   createHash('sha256').update(readFileSync(path)).digest('hex');
 
 /** A command that needs neither manifest nor daemon. */
 function call(site: KillSite, prefix: readonly string[], ...args: string[]): Promise<Ended> {
   const [program = '', ...rest] = [...prefix, process.execPath, PROGRAM, ...args];
-  const env = { ...CLEAN_GIT_ENVIRONMENT, HOME: site.directory, UV_THREADPOOL_SIZE: '1' };
+  const env = { ...CLEAN_GIT_ENVIRONMENT, HOME: site.directory, ...FEW_THREADS };
   const stdio: ['ignore', 'pipe', 'pipe'] = ['ignore', 'pipe', 'pipe'];
   return endOf(spawn(program, rest, { cwd: site.directory, env, stdio }));
 }
@@ -53,19 +47,9 @@ function expectEnd({ code, output }: Ended): void {
 async function prepare(site: KillSite): Promise<void> {
   site.reset();
   expectEnd(await site.run([], 'mount'));
-  cpSync(site.mountPath, cleanClone(site), {
-    ...{ recursive: true, preserveTimestamps: true, verbatimSymlinks: true },
-  });
+  cpSync(site.mountPath, cleanClone(site), COPY);
   const fresh = stateText(site);
-  const commit = ['-c', 'user.name=A', '-c', 'user.email=a@example.com', 'commit', '-qm', 'mine'];
-  writeFileSync(join(site.mountPath, 'committed.txt'), 'committed\n');
-  site.git('add', 'committed.txt');
-  site.git(...commit);
-  writeFileSync(join(site.mountPath, 'README.md'), 'staged\n');
-  site.git('add', 'README.md');
-  writeFileSync(join(site.mountPath, 'README.md'), 'unstaged\n');
-  mkdirSync(join(site.mountPath, 'new/directory'), { recursive: true });
-  writeFileSync(join(site.mountPath, 'new/directory/file'), 'untracked\n');
+  workOfEveryKind(site.mountPath, join(site.directory, 'beside'));
   mkdirSync(rescues(site));
   expectEnd(await call(site, [], 'rescue', '--out', rescues(site), site.mountPath));
   const [name = ''] = readdirSync(rescues(site));
@@ -85,9 +69,7 @@ export const RESTORE: Scenario = {
   prepare,
   disturb(site, prefix) {
     rmSync(site.mountPath, { recursive: true, force: true });
-    cpSync(cleanClone(site), site.mountPath, {
-      ...{ recursive: true, preserveTimestamps: true, verbatimSymlinks: true },
-    });
+    cpSync(cleanClone(site), site.mountPath, COPY);
     return call(site, prefix, 'restore', beforeOf(site).rescue, site.mountPath);
   },
   async judge(site) {

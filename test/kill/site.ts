@@ -26,6 +26,8 @@ export const TOKEN = TOKENS.web;
 /** Reads the same repository: what the first one is rotated to. */
 export const NEXT_TOKEN = TOKENS.reader;
 const LONGEST_MS = 300_000;
+/** One for the file system and none of V8's, so that the n-th call is most often the same call. */
+export const FEW_THREADS = { UV_THREADPOOL_SIZE: '1', NODE_OPTIONS: '--v8-pool-size=0' };
 
 export interface Ended {
   readonly code: number | null;
@@ -89,8 +91,7 @@ export class KillSite {
       ...flags,
       ...args,
     ];
-    // One thread for the file system, so that the n-th call is most often the same call.
-    const home = { HOME: this.directory, UV_THREADPOOL_SIZE: '1' };
+    const home = { HOME: this.directory, ...FEW_THREADS };
     const env = { ...CLEAN_GIT_ENVIRONMENT, ...this.#host.environment, ...home };
     return spawn(program, rest, { cwd: this.directory, env, stdio: ['ignore', 'pipe', 'pipe'] });
   }
