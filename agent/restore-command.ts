@@ -90,7 +90,7 @@ function tell({ rescue, repositories, notRestored, lost }: RestoreOutcome, targe
     ...(operation === null ? [] : [`  a ${printable(operation)} under way: go on with --continue`]),
     ...repositories.slice(1).map((name) => `  ${printable(name)}`),
     ...section(
-      'not restored:',
+      'not as it was:',
       notRestored.map(({ what, why }) => `${what}: ${why}`),
     ),
     ...section('was not in the rescue:', lost),

@@ -38,6 +38,9 @@ const MEMBER_KINDS = [
   /** Paths, each with a NUL behind it, that HEAD or the index has and the worktree has not; one that
    * ends in a slash stands for all below it. */
   'deleted',
+  /** Permissions of files that a checkout writes, where they are not those that it gives: octal, NUL,
+   * path, NUL. */
+  'modes',
   /** A file of the Git directory, byte for byte; `path` counts from there. */
   'git',
   'config',

@@ -10,19 +10,29 @@ import { displayPath, fsPath } from '../repository/byte-path.ts';
 import type { BytePath } from '../repository/byte-path.ts';
 import { readBytesAsText } from '../repository/read-file.ts';
 import { kindAt } from './fresh-clone.ts';
-import { inTheWay, list, mergeInto, publishGitdir, publishPacks, removeFiles } from './publish.ts';
+import {
+  inTheWay,
+  list,
+  mergeInto,
+  publishGitdir,
+  publishPacks,
+  removeFiles,
+  setModes,
+} from './publish.ts';
 import { sync } from './restore-journal.ts';
+import { WORKTREES } from './repository-places.ts';
 import type { RestorePlan } from './restore-plan.ts';
 import type { Stage } from './stage.ts';
 import { linkedGitdir } from './stage-gitdirs.ts';
+import type { PresentChanges } from './stage-worktree.ts';
 
 export interface PublishContext {
   readonly mount: BytePath;
   readonly mountPath: BytePath;
   readonly stage: Stage;
   readonly plan: RestorePlan;
-  /** Of the clone, relative to the mount. */
-  readonly removed: readonly BytePath[];
+  /** To the clone's own files. */
+  readonly changes: PresentChanges;
   /** The clone's own files; null when an earlier run has begun to replace them. */
   readonly present: readonly IndexEntry[] | null;
 }
@@ -52,7 +62,7 @@ function check({ mount, stage, present, plan }: PublishContext): void {
   const own = new Set<BytePath>();
   for (const { path } of present) own.add(path.toString('latin1'));
   checkBelow(stage.worktree.root, mount, '', own);
-  for (const name of ['modules', 'worktrees']) {
+  for (const name of ['modules', 'worktrees', WORKTREES.slice('.git/'.length)]) {
     const there = list(`${mount}/.git/${name}`).map((entry) => entry.name);
     const staged = list(`${stage.gitdir.root}/${name}`).map((entry) => entry.name);
     const both = staged.find((entry) => there.includes(entry));
@@ -101,7 +111,7 @@ function requireVacant(worktree: BytePath): void {
 }
 
 function run(context: PublishContext): void {
-  const { mount, stage, plan, removed } = context;
+  const { mount, stage, plan, changes } = context;
   const gitdir = `${mount}/.git`;
   publishPacks(`${stage.root}/objects-0/pack`, `${gitdir}/objects/pack`);
   sync(`${gitdir}/objects/pack`);
@@ -111,8 +121,9 @@ function run(context: PublishContext): void {
     const { tree, path } = stage.inGitdir(repository, 'objects/pack');
     publishPacks(`${stage.root}/objects-${record.number}/pack`, `${tree.root}/${path}`);
   }
-  removeFiles(mount, removed);
+  removeFiles(mount, changes.removed);
   mergeInto(stage.worktree.root, mount);
+  setModes(mount, changes.modes);
   publishGitdir(stage.gitdir.root, gitdir);
   for (const name of ['HEAD', 'index', 'packed-refs', 'config']) {
     if (kindAt(`${gitdir}/${name}`) === 'file') sync(`${gitdir}/${name}`);

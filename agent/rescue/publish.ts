@@ -3,7 +3,15 @@
  * may be done again: a run that was ended in the middle is finished by the next one, which stages
  * everything anew. Nothing is written through a link, and nothing is removed that was not the clone's.
  */
-import { mkdirSync, readdirSync, renameSync, rmdirSync, rmSync, unlinkSync } from 'node:fs';
+import {
+  chmodSync,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+  unlinkSync,
+} from 'node:fs';
 import { AgentError, errnoOf } from '../errors.ts';
 import { displayPath, fsPath } from '../repository/byte-path.ts';
 import type { BytePath } from '../repository/byte-path.ts';
@@ -13,25 +21,39 @@ import { gitdirPartOf } from './gitdir-rules.ts';
 /** State that comes as a directory: what the rescue has not in it goes. */
 const WHOLE = /^(?:refs|logs|rebase-merge|rebase-apply|sequencer|rr-cache|[A-Z][A-Z0-9_]*)$/;
 
-/** Removes files of the clone, and the directories that they leave empty. */
+/** Removes files of the clone, and the directories that they leave, or have left before, empty. */
 export function removeFiles(worktree: BytePath, paths: readonly BytePath[]): void {
   for (const path of paths) {
     const place = `${worktree}/${path}`;
     if (!isBelowDirectories(worktree, path)) continue;
     const kind = kindAt(place);
-    if (kind === 'nothing') continue;
     if (kind === 'directory') removeEmpty(place);
-    else unlinkSync(fsPath(place));
+    else if (kind !== 'nothing') unlinkSync(fsPath(place));
     for (let end = path.lastIndexOf('/'); end > 0; end = path.lastIndexOf('/', end - 1)) {
       if (!removeEmpty(`${worktree}/${path.slice(0, end)}`)) break;
     }
   }
 }
 
-/** The way to a path leads through directories only. */
+/** Of files of the clone that stay. */
+export function setModes(
+  worktree: BytePath,
+  modes: readonly (readonly [path: BytePath, mode: number])[],
+): void {
+  for (const [path, mode] of modes) {
+    const place = `${worktree}/${path}`;
+    if (isBelowDirectories(worktree, path) && kindAt(place) === 'file') {
+      chmodSync(fsPath(place), mode);
+    }
+  }
+}
+
+/** The way to a path leads through directories only, as far as it is there. */
 function isBelowDirectories(root: BytePath, path: BytePath): boolean {
   for (let end = path.indexOf('/'); end !== -1; end = path.indexOf('/', end + 1)) {
-    if (kindAt(`${root}/${path.slice(0, end)}`) !== 'directory') return false;
+    const kind = kindAt(`${root}/${path.slice(0, end)}`);
+    if (kind === 'nothing') return true;
+    if (kind !== 'directory') return false;
   }
   return true;
 }
@@ -118,12 +140,15 @@ export function list(directory: BytePath): { name: BytePath; isDirectory: boolea
   }
 }
 
+/** @returns whether there is no such directory any more. */
 function removeEmpty(directory: BytePath): boolean {
   try {
     rmdirSync(fsPath(directory));
     return true;
   } catch (error) {
-    if (['ENOTEMPTY', 'EEXIST', 'ENOENT', 'EBUSY'].includes(errnoOf(error) ?? '')) return false;
+    const errno = errnoOf(error) ?? '';
+    if (errno === 'ENOENT') return true;
+    if (['ENOTEMPTY', 'EEXIST', 'EBUSY'].includes(errno)) return false;
     throw error;
   }
 }

@@ -1,7 +1,9 @@
 /**
  * The repositories of a rescue in; out: where the worktree and the Git directory of each go. A Git
  * directory goes only where git itself puts one: in its worktree, or as a submodule's or a linked
- * worktree's in another; and a worktree only into the mount, but for a linked one, when it is asked for.
+ * worktree's in another; and a worktree only into the mount. A linked one that stood outside of it goes
+ * there again only when that is asked for; else it finds a place in the mount's Git directory, where
+ * no rescue can say what it meets.
  */
 import { MODE } from '../checkout/index-entry.ts';
 import { AgentError } from '../errors.ts';
@@ -15,6 +17,8 @@ export interface RepositoryPlan {
   readonly record: RepositoryRecord;
   /** Relative to the mount, empty for the mount; absolute for a linked worktree outside; null: none. */
   readonly worktree: BytePath | null;
+  /** Where it stood, when that is not where it goes. */
+  readonly stoodAt: BytePath | null;
   /** Relative to the mount. */
   readonly gitdir: BytePath;
   /** Whose objects it uses; its own number unless it is a linked worktree. */
@@ -28,7 +32,9 @@ export interface PlacedRepositories {
 }
 
 const ID = /^[^/.\0][^/\0]{0,200}$/;
-const OUTSIDE = 'it stood outside the mount; --outside-worktrees puts it back there';
+const OUTSIDE = 'it stood outside the mount, and only linked worktrees can be put elsewhere';
+/** For linked worktrees that stood outside the mount; `git worktree move` takes them further. */
+export const WORKTREES = '.git/mount-agent-worktrees';
 
 /** @throws RESCUE_INVALID, RESCUE_PATH_REFUSED. */
 export function placeRepositories(
@@ -42,23 +48,49 @@ export function placeRepositories(
     if (number !== at || (kind === 'mount') !== (at === 0)) {
       throw new AgentError('RESCUE_INVALID', `repository ${number} is out of order`);
     }
-    const worktree = hasWorktree ? pathOf(record) : null;
-    const isOutside = worktree?.startsWith('/') === true;
-    if (isOutside) checkAbsolutePath(worktree);
-    if ((isOutside && !(outsideWorktrees && kind === 'linked')) || leftOut.has(shared ?? -1)) {
-      const what = `the ${kind} repository at ${displayPath(worktree ?? '')}`;
+    const stoodAt = hasWorktree ? pathOf(record) : null;
+    const isOutside = stoodAt?.startsWith('/') === true;
+    if (isOutside) checkAbsolutePath(stoodAt);
+    if ((isOutside && kind !== 'linked') || leftOut.has(shared ?? -1)) {
+      const what = `the ${kind} repository at ${displayPath(stoodAt ?? '')}`;
       leftOut.set(number, { what, why: OUTSIDE });
       continue;
     }
-    if (worktree !== null && !isOutside && kind !== 'mount') {
-      checkWorktreePath(worktree, MODE.directory);
+    const gitdir = gitdirFor(record, stoodAt, placed);
+    const goesElsewhere = isElsewhere(record, stoodAt, outsideWorktrees);
+    if (stoodAt !== null && !isOutside && !goesElsewhere && kind !== 'mount') {
+      checkWorktreePath(stoodAt, MODE.directory);
     }
-    const gitdir = gitdirFor(record, worktree, placed);
-    placed.push({ record, worktree, gitdir, owner: shared ?? number });
+    const worktree = goesElsewhere ? placeInGitdir(gitdir, number, placed) : stoodAt;
+    const moved = worktree === stoodAt ? null : stoodAt;
+    placed.push({ record, worktree, stoodAt: moved, gitdir, owner: shared ?? number });
   }
   if (placed[0]?.worktree !== '') throw new AgentError('RESCUE_INVALID', 'there is no mount in it');
   refuseOverlaps(placed);
   return { placed, leftOut };
+}
+
+/** Outside the mount, or where an earlier restore has put one from there. */
+function isElsewhere(
+  { kind }: RepositoryRecord,
+  worktree: BytePath | null,
+  outsideWorktrees: boolean,
+): boolean {
+  if (kind !== 'linked' || worktree === null) return false;
+  if (worktree.startsWith(`${WORKTREES}/`)) return true;
+  return worktree.startsWith('/') && !outsideWorktrees;
+}
+
+/** A name that nothing else has, and that is no path. */
+function placeInGitdir(
+  gitdir: BytePath,
+  number: number,
+  placed: readonly RepositoryPlan[],
+): BytePath {
+  const id = gitdir.slice(gitdir.lastIndexOf('/') + 1);
+  checkWorktreePath(id, MODE.directory);
+  const place = `${WORKTREES}/${id}`;
+  return placed.some(({ worktree }) => worktree === place) ? `${place}-${number}` : place;
 }
 
 function gitdirFor(

@@ -39,7 +39,7 @@ export type Sink =
       readonly mode: number;
     }
   | { readonly to: 'config'; readonly repository: number; readonly path: BytePath }
-  | { readonly to: 'bundle' | 'deleted'; readonly repository: number };
+  | { readonly to: 'bundle' | 'deleted' | 'modes'; readonly repository: number };
 
 export interface NotRestored {
   readonly what: string;
@@ -79,8 +79,9 @@ class Planner {
   plan(): RestorePlan {
     const { placed, leftOut } = this.#repositories;
     this.#notRestored.push(...leftOut.values());
-    for (const { worktree, gitdir } of placed) {
+    for (const { worktree, gitdir, stoodAt } of placed) {
       if (worktree === null || worktree === '') continue;
+      if (stoodAt !== null) this.#tellMoved(stoodAt, worktree);
       this.#places.occupy(worktree, 'directory');
       if (gitdir !== `${worktree}/.git`) this.#places.occupy(`${worktree}/.git`, 'file');
     }
@@ -120,7 +121,8 @@ class Planner {
         }
         return { to: 'bundle', repository };
       case 'deleted':
-        return { to: 'deleted', repository };
+      case 'modes':
+        return { to: kind, repository };
       case 'file':
       case 'symlink':
       case 'directory':
@@ -181,6 +183,13 @@ class Planner {
     }
     this.#hold(member, 'git would run it; --hooks brings it back');
     return null;
+  }
+
+  #tellMoved(stoodAt: BytePath, worktree: BytePath): void {
+    this.#notRestored.push({
+      what: `the place of the linked worktree ${displayPath(stoodAt)}`,
+      why: `it was outside the mount; it is at ${displayPath(worktree)} now, with all that was in it (git worktree move)`,
+    });
   }
 
   #hold(member: MemberRecord, why: string): void {

@@ -28,8 +28,8 @@ import { Stage } from './stage.ts';
 import { stageGitdirs } from './stage-gitdirs.ts';
 import { stageMembers } from './stage-members.ts';
 import type { StagedContents } from './stage-members.ts';
-import { carriedPaths, stageWorktree } from './stage-worktree.ts';
-import type { PresentFiles } from './stage-worktree.ts';
+import { Carried, stageWorktree } from './stage-worktree.ts';
+import type { PresentChanges, PresentFiles } from './stage-worktree.ts';
 import { openStagedObjects, requireLinks, requirePrerequisites } from './staged-objects.ts';
 import { verifyRescue } from './verify.ts';
 
@@ -101,7 +101,7 @@ class Restore {
     using stage = new Stage(this.#gitdir);
     const contents = await stageMembers({ file, plan, stage, signal, onMember: this.#meter(plan) });
     const present = { entries: this.#index(), trusted: !goesOn };
-    const removed = await this.#stageRest(stage, plan, contents, present);
+    const changes = await this.#stageRest(stage, plan, contents, present);
     const held = this.#stageGitdirs(stage, plan, contents);
     signal.throwIfAborted();
 
@@ -110,7 +110,7 @@ class Restore {
     const publishing = publish({
       ...place,
       plan,
-      removed,
+      changes,
       present: goesOn ? null : present.entries,
     });
     publishing.check();
@@ -150,14 +150,14 @@ class Restore {
     return readIndex(displayPath(this.#gitdir)).entries;
   }
 
-  /** Checks the objects and stages the files that HEAD has. @returns the mount's paths that go. */
+  /** Checks the objects and stages the files that HEAD has. @returns what to do to the mount's. */
   async #stageRest(
     stage: Stage,
     plan: RestorePlan,
-    { prerequisites, deleted }: StagedContents,
+    { prerequisites, deleted, modes }: StagedContents,
     present: PresentFiles,
-  ): Promise<BytePath[]> {
-    let removed: BytePath[] = [];
+  ): Promise<PresentChanges> {
+    let changes: PresentChanges = { removed: [], modes: [] };
     const cloneObjects = `${this.#context.mount}/.git/objects`;
     for (const owner of plan.repositories.filter(({ record }) => record.kind !== 'linked')) {
       using store = openStagedObjects(stage, owner, cloneObjects);
@@ -167,17 +167,18 @@ class Restore {
       for (const repository of plan.repositories) {
         if (repository.owner !== number || repository.worktree === null) continue;
         const isMount = repository.record.kind === 'mount';
-        const gone = await stageWorktree({
+        const found = await stageWorktree({
           ...{ stage, store, plan: repository, signal: this.#context.signal },
           treeOid: headTree(store, repository),
-          carried: carriedPaths(plan.sinks.values(), repository.record.number),
+          carried: new Carried(plan.sinks.values(), repository.record.number),
           deleted: deleted.get(repository.record.number) ?? [],
+          modes: modes.get(repository.record.number) ?? new Map(),
           present: isMount ? present : { entries: [], trusted: false },
         });
-        if (isMount) removed = gone;
+        if (isMount) changes = found;
       }
     }
-    return removed;
+    return changes;
   }
 
   #stageGitdirs(stage: Stage, plan: RestorePlan, { configs }: StagedContents): NotRestored[] {

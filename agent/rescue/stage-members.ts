@@ -25,6 +25,8 @@ export interface StagedContents {
   readonly prerequisites: Map<number, readonly string[]>;
   /** As the worktree has them: with a slash at the end for all below. */
   readonly deleted: Map<number, readonly BytePath[]>;
+  /** Permissions of files of HEAD that the rescue does not carry. */
+  readonly modes: Map<number, ReadonlyMap<BytePath, number>>;
   /** Configuration files by repository and name. */
   readonly configs: Map<number, Map<BytePath, Buffer>>;
 }
@@ -48,6 +50,7 @@ class Staging {
   readonly contents: StagedContents = {
     prerequisites: new Map(),
     deleted: new Map(),
+    modes: new Map(),
     configs: new Map(),
   };
   readonly #context: StageContext;
@@ -117,6 +120,13 @@ class Staging {
       case 'deleted': {
         const list = (await collect(pieces, LIST_LIMIT_BYTES)).toString('latin1');
         contents.deleted.set(sink.repository, list.split('\0').filter(Boolean));
+        return;
+      }
+      case 'modes': {
+        const list = (await collect(pieces, LIST_LIMIT_BYTES)).toString('latin1');
+        const pairs = list.matchAll(/([0-7]{1,3})\0([^\0]+)\0/g);
+        const modes = Array.from(pairs, ([, mode = '', path = '']) => [path, parseInt(mode, 8)]);
+        contents.modes.set(sink.repository, new Map(modes as [BytePath, number][]));
         return;
       }
       case 'config': {

@@ -2,7 +2,7 @@
  * The rest of a worktree: files that the rescue did not have to carry, because they are what a checkout
  * of HEAD's tree writes, by the attributes of that tree alone. In: the tree, what the rescue has and
  * what was deleted; out: those files in the stage, but for the ones that the clone's worktree has
- * already, and the paths that go.
+ * already; and what there is to be done to the clone's own.
  */
 import { readAttributes } from '../checkout/attribute-files.ts';
 import type { Attributes } from '../checkout/attributes.ts';
@@ -17,6 +17,7 @@ import type { ObjectStore } from '../pack/object-store.ts';
 import { displayPath } from '../repository/byte-path.ts';
 import type { BytePath } from '../repository/byte-path.ts';
 import type { RepositoryPlan } from './repository-places.ts';
+import type { Sink } from './restore-plan.ts';
 import type { Stage } from './stage.ts';
 
 /** Of the clone's index; none but for the mount. */
@@ -32,16 +33,22 @@ export interface WorktreeContext {
   readonly store: ObjectStore;
   /** null before the first commit. */
   readonly treeOid: string | null;
-  /** Files and links that the rescue carries. */
-  readonly carried: ReadonlySet<BytePath>;
+  readonly carried: Carried;
   readonly deleted: readonly BytePath[];
+  /** Permissions of files of the tree. */
+  readonly modes: ReadonlyMap<BytePath, number>;
   readonly present: PresentFiles;
   readonly signal: AbortSignal;
 }
 
-/** @returns the paths of `present` that must go. */
-export async function stageWorktree(context: WorktreeContext): Promise<BytePath[]> {
-  const { store, carried, present, signal } = context;
+/** What becomes of the files that are there; their paths lead through directories of the tree only. */
+export interface PresentChanges {
+  readonly removed: readonly BytePath[];
+  readonly modes: readonly (readonly [path: BytePath, mode: number])[];
+}
+
+export async function stageWorktree(context: WorktreeContext): Promise<PresentChanges> {
+  const { store, carried, modes, present, signal } = context;
   const pace = new Pace(signal);
   const gone = new Deleted(context.deleted);
   const kept = new Map<BytePath, IndexEntry>();
@@ -49,20 +56,25 @@ export async function stageWorktree(context: WorktreeContext): Promise<BytePath[
   const entries = await entriesOf(context, pace);
   const attributes = readAttributes(store, entries);
   const presentAttributes = readAttributes(store, present.entries);
-  const wanted = new Set<BytePath>(carried);
+  const wanted = new Set<BytePath>(carried.files);
+  const changedModes: [BytePath, number][] = [];
   for (const entry of entries) {
     const path = textOf(entry);
-    if (carried.has(path) || gone.has(path)) continue;
+    if (carried.covers(path) || gone.has(path)) continue;
     wanted.add(path);
     const there = present.trusted ? kept.get(path) : undefined;
     const isSame = there?.oid === entry.oid && there.mode === entry.mode;
     const conversion = conversionFor(attributes, path);
+    const mode = modes.get(path);
     if (!isSame || !isEqual(conversion, conversionFor(presentAttributes, path))) {
       stageEntry(context, entry, path, conversion);
+    } else if (mode !== undefined) {
+      changedModes.push([path, mode]);
     }
     if (pace.due) await pace.turn();
   }
-  return [...kept.keys()].filter((path) => !wanted.has(path));
+  const removed = [...kept.keys()].filter((path) => !wanted.has(path));
+  return { removed, modes: changedModes };
 }
 
 async function entriesOf(
@@ -75,7 +87,7 @@ async function entriesOf(
 }
 
 function stageEntry(
-  { stage, plan, store }: WorktreeContext,
+  { stage, plan, store, modes }: WorktreeContext,
   entry: IndexEntry,
   path: BytePath,
   conversion: Conversion | null,
@@ -91,7 +103,11 @@ function stageEntry(
     return;
   }
   if (!store.has(oid)) throw gone(oid, path);
-  using file = tree.checkedOutFile(place, mode === MODE.executable);
+  const permissions = modes.get(path);
+  using file =
+    permissions === undefined
+      ? tree.checkedOutFile(place, mode === MODE.executable)
+      : tree.file(place, permissions);
   if (conversion === null) store.writeBlob(oid, file.fd);
   else file.write(convertToWorktree(contentOf(store, oid, path), conversion, oid));
   file.finish();
@@ -137,15 +153,33 @@ class Deleted {
   }
 }
 
-/** What the rescue has of a repository's worktree. */
-export function carriedPaths(
-  sinks: Iterable<{ readonly to: string; readonly repository: number; readonly path?: BytePath }>,
-  repository: number,
-): Set<BytePath> {
-  const found = new Set<BytePath>();
-  for (const { to, repository: owner, path } of sinks) {
-    if (owner !== repository || path === undefined) continue;
-    if (to === 'worktree' || to === 'link') found.add(path);
+/** What the rescue has of a repository's worktree; where the tree has something else, it wins. */
+export class Carried {
+  readonly files = new Set<BytePath>();
+  readonly #directories = new Set<BytePath>();
+
+  constructor(sinks: Iterable<Sink>, repository: number) {
+    for (const sink of sinks) {
+      if (sink.repository !== repository) continue;
+      if (sink.to === 'worktree' || sink.to === 'link') this.files.add(sink.path);
+      else if (sink.to === 'directory') this.#directories.add(sink.path);
+      else continue;
+      for (const above of directoriesAbove(sink.path)) this.#directories.add(above);
+    }
+  }
+
+  /** Whether a file at `path` would be one of these, above one, or below one. */
+  covers(path: BytePath): boolean {
+    if (this.files.has(path) || this.#directories.has(path)) return true;
+    return directoriesAbove(path).some((above) => this.files.has(above));
+  }
+}
+
+/** `a/b/c` → `a/b`, `a`. */
+function directoriesAbove(path: BytePath): BytePath[] {
+  const found: BytePath[] = [];
+  for (let end = path.lastIndexOf('/'); end > 0; end = path.lastIndexOf('/', end - 1)) {
+    found.push(path.slice(0, end));
   }
   return found;
 }

@@ -22,7 +22,7 @@ export class Stage implements Disposable {
   readonly root: BytePath;
   /** To be merged into the mount's worktree; nested repositories are in it. */
   readonly worktree: StagedTree;
-  /** To be merged into the mount's Git directory. */
+  /** To be merged into the mount's Git directory; so are worktrees that find no place but there. */
   readonly gitdir: StagedTree;
   /** By number: linked worktrees outside the mount. */
   readonly outside = new Map<number, StagedTree>();
@@ -38,6 +38,9 @@ export class Stage implements Disposable {
 
   inWorktree({ record, worktree }: RepositoryPlan, path: BytePath): StagedPlace {
     if (worktree === null) throw new TypeError(`repository ${record.number} has no worktree`);
+    if (worktree.startsWith('.git/')) {
+      return { tree: this.gitdir, path: joinPath(worktree.slice('.git/'.length), path) };
+    }
     if (!worktree.startsWith('/')) {
       return { tree: this.worktree, path: joinPath(worktree, path) };
     }

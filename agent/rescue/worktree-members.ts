@@ -28,7 +28,7 @@ export class WorktreeMembers {
   readonly #taken = new Map<BytePath, Taken>();
   readonly #leftOut = new Map<BytePath, string>();
   #round = 0;
-  #deleted: { readonly list: string; readonly member: number } | undefined;
+  readonly #lists = new Map<string, { readonly text: string; readonly member: number }>();
 
   constructor(archive: Archive, number: number, names: MemberNames) {
     this.#archive = archive;
@@ -56,7 +56,9 @@ export class WorktreeMembers {
       changed.push(path);
       this.#supersede(path);
     }
-    await this.#writeDeleted(plan.deleted);
+    await this.#list('deleted', plan.deleted);
+    const modes = [...plan.modes].flatMap(([path, mode]) => [mode.toString(8), path]);
+    await this.#list('modes', modes);
     this.#round++;
     return changed;
   }
@@ -104,14 +106,15 @@ export class WorktreeMembers {
     }
   }
 
-  async #writeDeleted(paths: readonly BytePath[]): Promise<void> {
-    const list = paths.map((path) => `${path}\0`).join('');
-    if (list === (this.#deleted?.list ?? '')) return;
-    if (this.#deleted !== undefined) this.#mark(this.#deleted.member);
-    const name = this.#names.fixed(`${this.#again}deleted`);
-    const facts = { name, kind: 'deleted', repository: this.#number } as const;
-    await this.#archive.add(facts, Buffer.from(list, 'latin1'));
-    this.#deleted = { list, member: this.#archive.members.length - 1 };
+  /** One that is as it was when it was written last is not written again. */
+  async #list(kind: 'deleted' | 'modes', words: readonly string[]): Promise<void> {
+    const text = words.map((word) => `${word}\0`).join('');
+    const before = this.#lists.get(kind);
+    if (text === (before?.text ?? '')) return;
+    if (before !== undefined) this.#mark(before.member);
+    const name = this.#names.fixed(`${this.#again}${kind}`);
+    await this.#archive.add({ name, kind, repository: this.#number }, Buffer.from(text, 'latin1'));
+    this.#lists.set(kind, { text, member: this.#archive.members.length - 1 });
   }
 
   get #again(): string {

@@ -5,6 +5,7 @@
 import { lstatSync } from 'node:fs';
 import { Attributes } from '../checkout/attributes.ts';
 import { MODE } from '../checkout/index-entry.ts';
+import type { IndexEntry } from '../checkout/index-entry.ts';
 import type { ObjectStore } from '../pack/object-store.ts';
 import { fsPath } from '../repository/byte-path.ts';
 import type { BytePath } from '../repository/byte-path.ts';
@@ -35,6 +36,8 @@ export interface WorktreePlan {
   readonly emptyDirectories: readonly BytePath[];
   /** With a slash at the end: with all below it. */
   readonly deleted: readonly BytePath[];
+  /** Permission bits of files that need not be kept, where a checkout would give others. */
+  readonly modes: ReadonlyMap<BytePath, number>;
   readonly conflicts: number;
   /** Directories with a repository of their own, submodules among them. */
   readonly repositories: ReadonlySet<BytePath>;
@@ -59,7 +62,7 @@ export async function planWorktree(context: PlanContext): Promise<WorktreePlan> 
     isSubmoduleChanged: () => Promise.resolve(false),
   });
   const repositories = new Set<BytePath>();
-  const deleted = await addUnseen(context, changed, repositories);
+  const { deleted, modes } = await addUnseen(context, changed, repositories);
   const files = new Map<BytePath, 'changed' | 'untracked'>();
   for (const path of changed) {
     const kind = look(repository.worktree, path);
@@ -69,7 +72,7 @@ export async function planWorktree(context: PlanContext): Promise<WorktreePlan> 
     if (pace.due) await pace.rest();
   }
   const untracked = await untrackedPlan(context, tracked.paths, files, repositories);
-  return { ...untracked, deleted, staged, conflicts: tracked.conflicts.size };
+  return { ...untracked, deleted, modes, staged, conflicts: tracked.conflicts.size };
 }
 
 /** Where the index or HEAD cannot be read: all that there is. */
@@ -78,13 +81,20 @@ export function planEverything(repository: Repository, pace: Pace): Promise<Work
   return untrackedPlan(context, [], new Map(), new Set());
 }
 
-/** What findUnstaged passes over. @returns what is not there though a checkout would write it. */
+interface Unseen {
+  /** What is not there though a checkout would write it. */
+  readonly deleted: BytePath[];
+  readonly modes: ReadonlyMap<BytePath, number>;
+}
+
+/** What findUnstaged passes over. */
 async function addUnseen(
   { repository, store, tracked, headTree, pace }: PlanContext,
   changed: Set<BytePath>,
   repositories: Set<BytePath>,
-): Promise<BytePath[]> {
+): Promise<Unseen> {
   const deleted: BytePath[] = [];
+  const modes = new Map<BytePath, number>();
   const named = [...tracked.paths, ...changed].some((path) => path.endsWith('.gitattributes'));
   const ofHead = named ? await attributesOf(headTree, store, pace) : new Attributes();
   const raw = new RawDifferences(repository, store, tracked.paths, ofHead);
@@ -99,8 +109,9 @@ async function addUnseen(
     if (entry.mode === MODE.directory) deleted.push(path);
     else if (entry.skipWorktree && look(repository.worktree, path) !== 'file') deleted.push(path);
     else if (raw.possible && raw.has(path, entry)) changed.add(path);
+    else addMode(modes, repository.worktree, path, entry);
   }
-  return deleted;
+  return { deleted, modes };
 }
 
 async function untrackedPlan(
@@ -124,8 +135,27 @@ async function untrackedPlan(
     onRepository: (path) => void repositories.add(path),
     onLeftOut: (reason) => void leftOut.push(reason),
   });
-  const rest = { deleted: [], conflicts: 0, staged: new Set<BytePath>() };
+  const rest = {
+    deleted: [],
+    modes: new Map<BytePath, number>(),
+    conflicts: 0,
+    staged: new Set<BytePath>(),
+  };
   return { files, emptyDirectories, repositories, leftOut, ...rest };
+}
+
+/** Git knows one bit of it; the rest is the user's all the same. */
+function addMode(
+  modes: Map<BytePath, number>,
+  worktree: BytePath,
+  path: BytePath,
+  { mode }: IndexEntry,
+): void {
+  if (mode !== MODE.regular && mode !== MODE.executable) return;
+  const stats = statOrUndefined(() => lstatSync(fsPath(`${worktree}/${path}`)));
+  if (stats?.isFile() !== true) return;
+  const permissions = stats.mode & 0o777;
+  if (permissions !== (mode & 0o777)) modes.set(path, permissions);
 }
 
 function isRepository(worktree: BytePath, path: BytePath): boolean {
