@@ -3,7 +3,7 @@
  * renamed. Each member's size and SHA-256 are noted as its bytes go by. Invariant: whatever ends the
  * writing early leaves no file under the name, and takes the temporary away if it can.
  */
-import { createHash, randomBytes } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { open, rename, rm } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -13,6 +13,7 @@ import { pack } from 'tar-stream';
 import type { Pack } from 'tar-stream';
 import { AgentError, errnoOf } from '../errors.ts';
 import { SpaceGuard, requireSpace } from '../pack/disk-space.ts';
+import { draftName } from './drafts.ts';
 import type { MemberRecord } from './format.ts';
 
 /** Compressed once, at the speed of the disk; a higher level takes thrice the time for a tenth. */
@@ -70,7 +71,7 @@ export class Archive implements AsyncDisposable {
   /** Throws RESCUE_WRITE_FAILED, MOUNT_NO_SPACE. */
   static async create(context: ArchiveContext): Promise<Archive> {
     const { directory, name } = context;
-    const temporary = join(directory, `.${name}.${randomBytes(6).toString('hex')}`);
+    const temporary = join(directory, draftName(name));
     try {
       await requireSpace(directory, LEAST_FREE_BYTES, 1);
       return new Archive(context, temporary, await open(temporary, 'wx', PRIVATE));

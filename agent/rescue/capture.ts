@@ -16,6 +16,7 @@ import { CapturePass } from './capture-pass.ts';
 import type { PassResult } from './capture-pass.ts';
 import { describeCounts } from './counts.ts';
 import type { RescueCounts } from './format.ts';
+import { sweepDrafts } from './drafts.ts';
 import { RESCUE_EXTENSION, rescueFileName } from './shelf.ts';
 
 export interface CaptureContext {
@@ -75,6 +76,7 @@ export async function capture(context: CaptureContext): Promise<CaptureOutcome> 
   }
   requireOutside(out, mount);
   await makeDirectory(out);
+  sweepDrafts(out);
   const createdAt = new Date();
   const shown = context.selfContained ? null : await askRemote(context);
   const broken = new Set<string>();

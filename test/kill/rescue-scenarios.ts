@@ -107,6 +107,7 @@ export const RESCUE: Scenario = {
       if (isRescue && (await call(site, [], 'rescue', '--verify', file)).code !== 0) {
         violations.push(`I6: ${name} passes for a rescue and is none`);
       }
+      if (name.startsWith('.')) violations.push(`I6: left behind: ${name}`);
       if (file !== rescue) rmSync(file);
     }
     return violations;
