@@ -168,9 +168,13 @@ export class Container implements AsyncDisposable {
     });
   }
 
+  get hasEnded(): boolean {
+    return this.#child.exitCode !== null;
+  }
+
   /** @throws with all that it said, when it has ended. */
   expectRunning(): void {
-    if (this.#child.exitCode === null) return;
+    if (!this.hasEnded) return;
     throw new Error(`ended with ${this.#child.exitCode}:\n${this.stdout}${this.stderr}`);
   }
 
@@ -193,7 +197,7 @@ export class Container implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#child.exitCode === null) run('runc', ['delete', '--force', this.id]);
+    if (!this.hasEnded) run('runc', ['delete', '--force', this.id]);
     await this.exitCode;
   }
 }

@@ -13,6 +13,8 @@ import type { ContainerOptions, Image } from './container.ts';
 import { bind } from './runtime-spec.ts';
 
 const MANIFEST_DIRECTORY = '/run/orchestrator';
+/** As a container sees it. */
+export const MANIFEST = `${MANIFEST_DIRECTORY}/manifest.json`;
 
 /** What the agent does: edits, pushes, and opens a pull request; then it waits to be ended. */
 const WORK = `
@@ -65,10 +67,21 @@ export class Platform implements AsyncDisposable {
   }
 
   async dropManifest(...resources: readonly object[]): Promise<void> {
-    const path = join(this.directory, 'orchestrator', 'manifest.json');
-    await rm(path, { force: true });
-    await writeFile(path, JSON.stringify({ session_id: 'sess_image', resources }), { mode: 0o400 });
-    await chown(path, this.#image.uid, this.#image.uid);
+    await this.writeManifest(JSON.stringify({ session_id: 'sess_image', resources }));
+  }
+
+  async writeManifest(text: string): Promise<void> {
+    await this.loseManifest();
+    await writeFile(this.#manifestPath, text, { mode: 0o400 });
+    await chown(this.#manifestPath, this.#image.uid, this.#image.uid);
+  }
+
+  async loseManifest(): Promise<void> {
+    await rm(this.#manifestPath, { force: true });
+  }
+
+  get #manifestPath(): string {
+    return join(this.directory, 'orchestrator', 'manifest.json');
   }
 
   /** A directory of the machine to be mounted into a container. */
@@ -91,7 +104,7 @@ export class Platform implements AsyncDisposable {
       mounts: [...(options.mounts ?? []), manifest],
       env: {
         ...this.two.host.environment,
-        MOUNT_AGENT_MANIFEST: `${MANIFEST_DIRECTORY}/manifest.json`,
+        MOUNT_AGENT_MANIFEST: MANIFEST,
         MOUNT_AGENT_ALLOW_HTTP: 'true',
         MOUNT_AGENT_LISTEN: '127.0.0.1:0',
         ...options.env,

@@ -17,6 +17,8 @@ const PROGRAM = new URL('dist/main.js', ROOT).pathname;
 export const WORDS_PER_MINUTE = 200;
 /** By then the daemon has ended, or a mount has failed for the first time. */
 const SETTLED_WITHIN_MS = 25_000;
+/** In the log: there is something to find out. */
+export const SETTLED = /"mount failed|waiting for the manifest"/;
 
 export interface Diagnosis {
   readonly fault: string;
@@ -43,7 +45,7 @@ export async function diagnose(fault: PlantedFault): Promise<Diagnosis> {
   for (const name of ['app', 'home']) mkdirSync(join(directory, name), { recursive: true });
   const plan: Plan = {
     host: two.host,
-    directory,
+    place: (path) => path,
     resource: {
       type: 'github_repository',
       url: two.host.url('acme', 'web'),
@@ -56,7 +58,7 @@ export async function diagnose(fault: PlantedFault): Promise<Diagnosis> {
       HOME: join(directory, 'home'),
     },
     flags: [],
-    prefix: [],
+    diskLimit: null,
     manifest: (resource) => JSON.stringify({ resources: [resource] }),
     cleanUp: [],
   };
@@ -65,21 +67,27 @@ export async function diagnose(fault: PlantedFault): Promise<Diagnosis> {
   if (plan.manifest !== null) {
     writeFileSync(manifest, plan.manifest(plan.resource), { mode: 0o600 });
   }
-  await using _daemon = await startDaemon(plan, manifest);
+  await using _daemon = await startDaemon(plan, directory, manifest);
   try {
-    return await follow(fault, plan, manifest);
+    const env = environmentOf(plan, directory, manifest);
+    return await follow(fault, (command) => shell(command, env, directory));
   } finally {
     for (const cleanUp of plan.cleanUp) cleanUp();
   }
 }
 
 /** Resolves when there is something to find out: it ended, or a mount has failed, or it waits. */
-async function startDaemon(plan: Plan, manifest: string): Promise<AsyncDisposable> {
-  const { directory, prefix, flags, environment } = plan;
+async function startDaemon(
+  { diskLimit, flags, environment }: Plan,
+  directory: string,
+  manifest: string,
+): Promise<AsyncDisposable> {
   const logPath = join(directory, 'log');
   const usual = ['--manifest', manifest, '--run-dir', join(directory, 'run'), '--allow-http'];
   usual.push('--mount-root', join(directory, 'app'), '--log-format', 'json');
   if (!flags.includes('--listen')) usual.push('--listen', '127.0.0.1:0');
+  const app = join(directory, 'app');
+  const prefix = diskLimit === null ? [] : onSmallDisk(app, diskLimit);
   const [program = '', ...args] = [...prefix, process.execPath, PROGRAM, 'run', ...usual, ...flags];
   const log = openSync(logPath, 'w');
   const child = spawn(program, args, {
@@ -90,8 +98,7 @@ async function startDaemon(plan: Plan, manifest: string): Promise<AsyncDisposabl
   let ended = false;
   const exit = once(child, 'exit').then(() => (ended = true));
   const deadline = Date.now() + SETTLED_WITHIN_MS;
-  const isSettled = (): boolean =>
-    ended || /"mount failed|waiting for the manifest"/.test(readFileSync(logPath, 'utf8'));
+  const isSettled = (): boolean => ended || SETTLED.test(readFileSync(logPath, 'utf8'));
   while (!isSettled() && Date.now() < deadline) {
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
@@ -104,9 +111,19 @@ async function startDaemon(plan: Plan, manifest: string): Promise<AsyncDisposabl
   };
 }
 
-async function follow(fault: PlantedFault, plan: Plan, manifest: string): Promise<Diagnosis> {
-  const { directory, environment } = plan;
-  const env = {
+function onSmallDisk(app: string, limit: string): string[] {
+  const script = `mount -t tmpfs -o size=${limit} none "$0" && exec "$@"`;
+  return ['unshare', '--mount', '--map-root-user', 'sh', '-c', script, app];
+}
+
+function environmentOf(
+  { environment }: Plan,
+  directory: string,
+  manifest: string,
+): Record<string, string> {
+  const shim = `#!/bin/sh\nexec ${process.execPath} ${PROGRAM} "$@"\n`;
+  writeFileSync(join(directory, 'mount-agent'), shim, { mode: 0o755 });
+  return {
     ...environment,
     PATH: `${directory}:${environment['PATH'] ?? ''}`,
     RUN_DIR: join(directory, 'run'),
@@ -116,12 +133,17 @@ async function follow(fault: PlantedFault, plan: Plan, manifest: string): Promis
     MOUNT_AGENT_ALLOW_HTTP: 'true',
     MOUNT_AGENT_MOUNT_ROOT: join(directory, 'app'),
   };
-  const shim = `#!/bin/sh\nexec ${process.execPath} ${PROGRAM} "$@"\n`;
-  writeFileSync(join(directory, 'mount-agent'), shim, { mode: 0o755 });
+}
+
+/** Runs one command after the other, as they stand in the document, until the cause is found. */
+export async function follow(
+  fault: PlantedFault,
+  shell: (command: string, at: number) => Promise<string>,
+): Promise<Diagnosis> {
   const began = performance.now();
   let output = '';
   for (const [at, command] of documentCommands().entries()) {
-    output += `$ ${command}\n${await shell(command, env, directory)}`;
+    output += `$ ${command}\n${await shell(command, at)}`;
     // Lines are folded for a terminal.
     const flat = output.replaceAll(/\s+/g, ' ');
     if (!flat.includes(fault.code) || !fault.words.test(flat)) continue;

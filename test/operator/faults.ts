@@ -22,13 +22,14 @@ export interface Resource {
 /** What a fault may change. */
 export interface Plan {
   readonly host: Host;
-  readonly directory: string;
   readonly resource: Resource;
   readonly environment: Record<string, string>;
   /** Of the daemon, beside the usual ones. */
   readonly flags: string[];
-  /** Runs the daemon, given as its arguments. */
-  prefix: string[];
+  /** Of the disk that the clones come to; null: no limit. */
+  diskLimit: string | null;
+  /** Of a path as the daemon sees it. @returns the same place as this machine sees it. */
+  readonly place: (path: string) => string;
   /** null: nobody drops one. */
   manifest: ((resource: Resource) => string) | null;
   /** Called when all is over. */
@@ -45,7 +46,6 @@ export interface PlantedFault {
 }
 
 const SSO_URL = 'http://github.localhost/orgs/acme/sso?authorization_request=AB12';
-const SMALL_DISK = 'mount -t tmpfs -o size=60k none "$0" && exec "$@"';
 
 export const FAULTS: readonly PlantedFault[] = [
   {
@@ -84,9 +84,10 @@ export const FAULTS: readonly PlantedFault[] = [
     name: 'mount path occupied',
     code: 'MOUNT_PATH_OCCUPIED',
     words: /Move what is there away/,
-    plant: ({ resource }) => {
-      mkdirSync(resource.mount_path, { recursive: true });
-      writeFileSync(join(resource.mount_path, 'somebody.txt'), 'mine');
+    plant: ({ resource, place }) => {
+      const occupied = place(resource.mount_path);
+      mkdirSync(occupied, { recursive: true });
+      writeFileSync(join(occupied, 'somebody.txt'), 'mine');
     },
   },
   {
@@ -111,8 +112,7 @@ export const FAULTS: readonly PlantedFault[] = [
     code: 'MOUNT_NO_SPACE',
     words: /Free space on the disk of mount_path/,
     plant: (plan) => {
-      const app = join(plan.directory, 'app');
-      plan.prefix = ['unshare', '--mount', '--map-root-user', 'sh', '-c', SMALL_DISK, app];
+      plan.diskLimit = '60k';
     },
   },
   {
