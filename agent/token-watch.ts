@@ -1,7 +1,7 @@
 /**
  * What the session's tokens are good for, in their hosts' own words: who commits with them, asked
  * once each, and per ready mount whether the token is taken and would do for a push, asked at once,
- * after each rotation, and at intervals. Writes `credential`, `can_push` and `error` of the row.
+ * after each rotation, and at intervals that grow while it is. Writes `credential`, `can_push` and `error` of the row.
  */
 import { setMaxListeners } from 'node:events';
 import { pickCloneEnvironment } from './clone/clone-job.ts';
@@ -17,11 +17,16 @@ import type { Session } from './session.ts';
 import { reportOf } from './error-report.ts';
 
 export interface TokenWatchOptions {
-  /** Least time between two looks at a mount's token; up to a quarter is added by chance. */
+  /**
+   * Least time from the first look at a mount's token to the second; up to a quarter is added by
+   * chance. It is doubled, up to six times as much, with each look at a token that is good.
+   */
   readonly intervalMs?: number;
 }
 
 const INTERVAL_MS = 600_000;
+/** Many sessions on one repository that look every ten minutes are as many reads as a host likes. */
+const MOST_INTERVALS = 6;
 const ACCESS_TIMEOUT_MS = 30_000;
 /** For all together: the command waits for it, because without a name its first commit would fail. */
 const USER_TIMEOUT_MS = 3000;
@@ -49,12 +54,18 @@ export class TokenWatch implements AsyncDisposable {
 
   /** From now on, beginning with a look at once. */
   watch(resource: Resource): void {
-    clearTimeout(this.#timers.get(resource.mountPath));
-    const delayMs = this.#intervalMs * (1 + Math.random() / 4);
+    this.#lookAndGoOn(resource, 1);
+  }
+
+  #lookAndGoOn(resource: Resource, intervals: number): void {
+    const { mountPath } = resource;
+    clearTimeout(this.#timers.get(mountPath));
+    const delayMs = this.#intervalMs * intervals * (1 + Math.random() / 4);
     const timer = setTimeout(() => {
-      this.watch(resource);
+      const isGood = this.#session.status.mount(mountPath)?.credential === 'ok';
+      this.#lookAndGoOn(resource, isGood ? Math.min(2 * intervals, MOST_INTERVALS) : 1);
     }, delayMs).unref();
-    this.#timers.set(resource.mountPath, timer);
+    this.#timers.set(mountPath, timer);
     this.#start(this.#look(resource));
   }
 
