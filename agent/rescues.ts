@@ -19,6 +19,8 @@ import type { RescueNote } from './rescue-note.ts';
 import type { MountStatus } from './status.ts';
 
 const REMOTE_TIMEOUT_MS = 5_000;
+const TIMEOUT_REMEDY =
+  'Give --rescue-timeout more time, and the platform a grace period that is longer.';
 
 /** What a capture was made of: the same again needs no other. */
 interface Taken {
@@ -58,9 +60,15 @@ export class Rescues implements AsyncDisposable {
   async rescueLast(): Promise<void> {
     const { config, log } = this.#session;
     if (config.rescueDir === null || this.#atRisk().length === 0) return;
-    const timeout = AbortSignal.timeout(config.rescueTimeoutMs);
-    await this.#rescueChanged(AbortSignal.any([this.#ending.signal, timeout]));
-    if (timeout.aborted) log.error({ timeoutMs: config.rescueTimeoutMs }, 'no time for a rescue');
+    const { rescueTimeoutMs: timeoutMs } = config;
+    const timeout = new AbortController();
+    const timer = setTimeout(() => {
+      const words = `not saved within the ${timeoutMs / 1000} s of --rescue-timeout`;
+      timeout.abort(new AgentError('ABORTED', words, { remedy: TIMEOUT_REMEDY }));
+    }, timeoutMs);
+    await this.#rescueChanged(AbortSignal.any([this.#ending.signal, timeout.signal]));
+    clearTimeout(timer);
+    if (timeout.signal.aborted) log.error({ timeoutMs }, 'no time for a rescue');
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -117,6 +117,27 @@ it(
 );
 
 it(
+  'a rescue at the end that has no time is given up, by name, and holds up nothing',
+  async () => {
+    await using session = await TestSession.open();
+    await session.dropManifest([session.resource('web', TOKENS.web)]);
+    const program = runWithShelf(session, '--rescue-timeout', '1s');
+    await program.untilReady();
+    await work(session);
+    await untilAtRisk(program, session);
+    // The remote is asked first, and says nothing for longer than there is time.
+    session.two.host.fault({ service: 'git-upload-pack' }, { type: 'stall' });
+    await endOf(program);
+    expect(program.log.find(({ msg }) => msg === 'rescue failed')).toMatchObject({
+      err: { code: 'ABORTED', message: 'not saved within the 1 s of --rescue-timeout' },
+    });
+    expect(program.log.map(({ msg }) => msg)).toContain('no time for a rescue');
+    expect(await program.exitCode).toBe(143);
+  },
+  TIMEOUT_MS,
+);
+
+it(
   'work that nobody put back is still offered when a daemon has been started again in between',
   async () => {
     await using session = await TestSession.open();

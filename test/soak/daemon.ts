@@ -30,6 +30,8 @@ const LAST_RECORDS = 12;
 export const FLAGS = {
   reclaimAfterSeconds: 45,
   warnBeforeSeconds: [35, 25],
+  /** Ten mounts, on a machine that may do much besides. */
+  rescueTimeoutSeconds: 120,
 } as const;
 
 export class SoakDaemon {
@@ -71,7 +73,10 @@ export class SoakDaemon {
     flags.push('--reclaim-after', `${FLAGS.reclaimAfterSeconds}s`, '--wait', 'none');
     flags.push('--warn-before', FLAGS.warnBeforeSeconds.map((seconds) => `${seconds}s`).join());
     flags.push('--retry-for', '90s', '--log-format', 'json');
-    if (shelf !== 'none') flags.push('--rescue-dir', stage.shelf, '--restore', shelf);
+    if (shelf !== 'none') {
+      flags.push('--rescue-dir', stage.shelf, '--restore', shelf);
+      flags.push('--rescue-timeout', `${FLAGS.rescueTimeoutSeconds}s`);
+    }
     const child = spawn(process.execPath, [PROGRAM, 'run', ...flags, '--', ...COMMAND], {
       cwd: stage.directory,
       env: { ...stage.environment, SOAK: stage.directory },

@@ -8,7 +8,7 @@ import { readFileSync } from 'node:fs';
 import { AgentError, errnoOf } from '../../agent/errors.ts';
 import { requestControl } from '../../agent/health/control-client.ts';
 import { listRescues } from '../../agent/rescue/shelf.ts';
-import { pause } from './daemon.ts';
+import { FLAGS, pause } from './daemon.ts';
 import type { SoakRepository } from './stage.ts';
 import type { Soak } from './soak-run.ts';
 
@@ -16,8 +16,8 @@ import type { Soak } from './soak-run.ts';
 const NOTICED_WITHIN_MS = 30_000;
 /** Then the daemon gives up on itself, half a second before the platform would. */
 const ENDS_WITHIN_MS = 9_400;
-/** The default of --rescue-timeout, which comes on top where there is a --rescue-dir. */
-const RESCUES_WITHIN_MS = 30_000;
+/** Comes on top where there is a --rescue-dir. */
+const RESCUES_WITHIN_MS = FLAGS.rescueTimeoutSeconds * 1000;
 
 export type Disturbance = (soak: Soak, random: Random) => Promise<void> | void;
 
@@ -115,7 +115,7 @@ export async function endByTerm(soak: Soak): Promise<void> {
   const [began, gapsBefore] = [gaps.now(), gaps.count];
   soak.gauges.ending();
   soak.daemon.signal('SIGTERM');
-  const late = pause(120_000).then(() => null);
+  const late = pause(180_000).then(() => null);
   const ended = await Promise.race([soak.daemon.ended, late]);
   const tookMs = gaps.now() - began;
   const mayTakeMs = ENDS_WITHIN_MS + (soak.daemon.shelf === 'none' ? 0 : RESCUES_WITHIN_MS);
@@ -125,7 +125,7 @@ export async function endByTerm(soak: Soak): Promise<void> {
     return;
   }
   if (ended === null) {
-    soak.violation('I8', 'did not end within 120 s of SIGTERM');
+    soak.violation('I8', 'did not end within 180 s of SIGTERM');
     await soak.daemon.kill();
   } else if (ended !== 143) soak.violation('I8', `ended with ${ended} after SIGTERM, not with 143`);
   else if (tookMs > mayTakeMs) {
