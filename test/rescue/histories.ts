@@ -2,67 +2,23 @@
  * One history of a session: steps in a clone, a rescue of it, the disk gone, a fresh clone, the rescue
  * put back. Says what is not as it was: in the source after the capture, in the clone after the restore.
  */
-import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { deepStrictEqual } from 'node:assert/strict';
+import { mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import fc from 'fast-check';
 import { capture } from '../../agent/rescue/capture.ts';
 import { restore } from '../../agent/rescue/restore.ts';
+import { takeHistoryStep } from '../work/histories.ts';
+import type { History } from '../work/histories.ts';
 import { copyTemplate, fingerprint, runGit } from '../work/scratch-repository.ts';
 import type { ScratchRepository } from '../work/scratch-repository.ts';
-import { STEPS, takeStep } from '../work/steps.ts';
 import { stateOf } from './state.ts';
 
-export type History = readonly (readonly [step: string, pick: number])[];
-
-/** What only a rescue can give back. */
-const MORE_STEPS: Readonly<Record<string, (r: ScratchRepository, pick: number) => void>> = {
-  'the remote loses a branch': (r, pick) => {
-    const branch = ['pushed', 'theirs', 'topic'][pick % 3] ?? 'topic';
-    const gone = join(r.base, 'origin.git');
-    if (existsSync(join(gone, 'refs/heads', branch))) runGit(gone, ['branch', '-D', branch]);
-  },
-  'the remote forgets what nothing leads to': (r) => {
-    const gone = join(r.base, 'origin.git');
-    runGit(gone, ['reflog', 'expire', '--expire=now', '--all']);
-    runGit(gone, ['gc', '-q', '--prune=now']);
-  },
-  'amended, the old commit in the reflog alone': (r, pick) => {
-    r.write('amended.txt', `${pick}`);
-    r.tryGit('add', 'amended.txt');
-    r.tryGit('commit', '-qm', 'before');
-    r.write('amended.txt', `${pick} again`);
-    r.tryGit('commit', '-qa', '--amend', '-m', 'after');
-  },
-  'a large file': (r, pick) => {
-    r.write('large.bin', Buffer.alloc(3_000_000, `large ${pick} `));
-    if (pick % 2 === 0) r.tryGit('add', 'large.bin');
-  },
-  'staged and then gone': (r, pick) => {
-    r.write('staged-only.txt', `only in the index ${pick}`);
-    r.tryGit('add', 'staged-only.txt');
-    rmSync(r.path('staged-only.txt'));
-  },
-  hook: (r) => {
-    r.write('.git/hooks/post-commit', '#!/bin/sh\n');
-  },
-};
-
-const ALL_STEPS = [...Object.keys(STEPS), ...Object.keys(MORE_STEPS)];
-
-export const anyHistory: fc.Arbitrary<History> = fc.array(
-  fc.tuple(fc.constantFrom(...ALL_STEPS), fc.nat(11)),
-  { minLength: 3, maxLength: 10, size: 'max' },
-);
-
-/** @returns what differs, line by line; empty when the state came back. */
-export async function replay(template: string, history: History): Promise<string[]> {
+/** @throws AssertionError with what differs, line by line. */
+export async function replayWithRescue(template: string, history: History): Promise<void> {
   const lost = copyTemplate(template);
   try {
-    for (const [name, pick] of history) {
-      if (name in STEPS) takeStep(lost, name, pick);
-      else MORE_STEPS[name]?.(lost, pick);
-    }
-    return await loseAndRestore(lost);
+    for (const step of history) takeHistoryStep(lost, step);
+    deepStrictEqual(await loseAndRestore(lost), []);
   } finally {
     lost.remove();
   }

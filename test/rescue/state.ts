@@ -11,7 +11,7 @@ import {
   readlinkSync,
   realpathSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { runGit } from '../work/scratch-repository.ts';
 
 /** A line for each thing, sorted; what differs between two states can be read. */
@@ -30,26 +30,42 @@ const QUIET = { GIT_OPTIONAL_LOCKS: '0' };
 export function stateOf(mount: string, options: StateOptions = {}): State {
   const lines: string[] = [];
   for (const { worktree, name } of repositoriesOf(mount)) {
-    const gitdir = git(worktree, 'rev-parse', '--absolute-git-dir').trim();
+    const gitdir = gitdirOf(worktree);
     // First of all: the index as it stands, before git is asked anything.
     lines.push(...stateFiles(gitdir).map((line) => `${name} .git/${line}`));
-    const ask = (...args: string[]): void => {
-      const answer = tryGit(worktree, ...args).replaceAll(mount, '<mount>');
-      lines.push(`${name} ${args.join(' ')}: ${answer}`);
-    };
-    ask('ls-files', '-s', '-v', '-z');
-    ask('show-ref', '--head');
-    ask('symbolic-ref', 'HEAD');
-    ask('status', '--porcelain=v2', '--branch', '--untracked-files=all', '-z');
-    ask('stash', 'list');
-    ask('submodule', 'status');
-    ask('fsck', '--connectivity-only', '--no-dangling', '--no-progress');
+    for (const question of questionsFor(worktree, gitdir)) {
+      const answer = tryGit(worktree, ...question).replaceAll(mount, '<mount>');
+      lines.push(`${name} ${question.join(' ')}: ${answer}`);
+    }
     if (options.withConfig === true) {
       for (const file of ['config', 'hooks'])
         lines.push(...tree(join(gitdir, file), `${name} ${file}`));
     }
   }
   return [...lines, ...tree(mount, 'worktree')].sort();
+}
+
+/** Git's words beside the bytes: that they still mean something to it. */
+function questionsFor(worktree: string, gitdir: string): string[][] {
+  const questions = [
+    ['ls-files', '-s', '-v', '-z'],
+    ['show-ref', '--head'],
+    ['status', '--porcelain=v2', '--branch', '--show-stash', '--untracked-files=all', '-z'],
+    ['fsck', '--connectivity-only', '--no-dangling', '--no-progress'],
+  ];
+  if (existsSync(join(gitdir, 'logs/refs/stash'))) questions.push(['stash', 'list']);
+  if (existsSync(join(worktree, '.gitmodules'))) questions.push(['submodule', 'status']);
+  return questions;
+}
+
+/** Where a `.git` file leads to, or the directory itself. */
+function gitdirOf(worktree: string): string {
+  const own = join(worktree, '.git');
+  if (lstatSync(own).isDirectory()) return own;
+  const path = readFileSync(own, 'utf8')
+    .trimEnd()
+    .replace(/^gitdir: /, '');
+  return realpathSync(resolve(worktree, path));
 }
 
 interface Found {
@@ -70,10 +86,15 @@ function repositoriesOf(mount: string): Found[] {
     }
   };
   visit(mount);
+  if (!existsSync(join(mount, '.git/worktrees'))) return namesOf(found);
   const listed = tryGit(mount, 'worktree', 'list', '--porcelain');
   for (const [, place = ''] of listed.matchAll(/^worktree (.*)$/gm)) {
     if (!found.has(place) && existsSync(place)) found.set(place, place.split('/').at(-1) ?? '');
   }
+  return namesOf(found);
+}
+
+function namesOf(found: ReadonlyMap<string, string>): Found[] {
   return [...found].map(([worktree, name]) => ({ worktree, name }));
 }
 

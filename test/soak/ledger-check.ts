@@ -19,7 +19,7 @@ export async function checkLedger(soak: Soak): Promise<void> {
 async function checkOne(soak: Soak, repository: SoakRepository): Promise<void> {
   const { gaps } = soak.stage;
   const deadline = gaps.now() + LEDGER_WITHIN_MS;
-  const expected = await soak.oracle(repository).expectedRisk();
+  const expected = soak.oracle(repository).expectedRisk();
   for (;;) {
     const [row] = await rowsOf(soak, [repository]);
     const actual = countsOf(row);

@@ -166,7 +166,7 @@ test('FIFOs, sockets and links in circles block nothing and count as git counts 
     expect(repositories).toEqual([]);
     expect([...paths].sort()).toEqual(['docs/root', 'file1.txt', 'loop', 'src/self']);
     expect(branches).toEqual([]);
-    expect(counts).toEqual(await repository.expectedRisk());
+    expect(counts).toEqual(repository.expectedRisk());
   } finally {
     server.close();
   }

@@ -1,20 +1,15 @@
 import { rmSync, utimesSync } from 'node:fs';
-import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { nextTurn } from '../../agent/lifetime.ts';
-import { Ledger, takeLedger } from '../../agent/work/ledger.ts';
-import type { LedgerReading } from '../../agent/work/ledger.ts';
-import { WatchSet } from '../../agent/work/watch-set.ts';
+import { takeLedger } from '../../agent/work/ledger.ts';
+import { ALL_STEPS, assertHistories, historiesOfATestRun } from './histories.ts';
+import type { Replay } from './histories.ts';
+import { compare, replayWithLedgers, takeFresh, watchedLedger } from './ledger-histories.ts';
 import { copyTemplate, createTemplate, fingerprint } from './scratch-repository.ts';
 import type { ScratchRepository } from './scratch-repository.ts';
-import { FIRST_STEPS, STEPS, takeStep } from './steps.ts';
+import { FIRST_STEPS, STEPS } from './steps.ts';
 
-/** Without a count of its own a run takes what time allows, up to this many histories. */
-const HISTORIES = Number(process.env['LEDGER_HISTORIES'] ?? '40');
-/** The suite walks the same histories each time; a campaign gives a seed of its own. */
-const SEED = Number(process.env['LEDGER_SEED'] ?? '20260');
-const TIME_LIMIT =
-  process.env['LEDGER_HISTORIES'] === undefined ? { interruptAfterTimeLimit: 20_000 } : {};
+const HISTORIES = historiesOfATestRun(40);
+const SEED = 20260;
 
 let template = '';
 const open: ScratchRepository[] = [];
@@ -35,44 +30,9 @@ function fresh(): ScratchRepository {
   return repository;
 }
 
-async function take(repository: ScratchRepository): Promise<LedgerReading> {
-  const { worktree, clonedTags } = repository;
-  return await takeLedger({ worktree, clonedTags });
-}
-
-/** One that is kept up by what inotify says, and reads nothing else again. */
-function watchedLedger({ worktree, clonedTags }: ScratchRepository) {
-  const fail = (error?: Error): void => {
-    throw error ?? new Error('too many events');
-  };
-  const watches = new WatchSet({ onLimit: fail, onOverflow: fail });
-  const ledger = new Ledger({ worktree, clonedTags }, { watches, onDirty: () => undefined });
-  return {
-    take: async (): Promise<LedgerReading> => {
-      // Events of what has happened are in the queue already: a turn reads them all.
-      for (let turn = 0; turn < 2; turn++) await nextTurn();
-      return await ledger.take();
-    },
-    [Symbol.dispose]: () => {
-      ledger[Symbol.dispose]();
-      watches[Symbol.dispose]();
-    },
-  };
-}
-
-/** The counts alone: which paths are shown is ours to choose. */
-function counts(reading: LedgerReading) {
-  if (reading.risk === null) return null;
-  const { paths, branches, repositories, ...rest } = reading.risk;
-  expect(repositories.length).toBeLessThanOrEqual(rest.paths_total);
-  expect(paths.length).toBe(Math.min(50, rest.paths_total));
-  expect(branches.length > 0).toBe(rest.unpushed_commits > 0);
-  return rest;
-}
-
 test('a fresh clone with a release tag on a deleted branch has nothing at risk', async () => {
   const repository = fresh();
-  const { risk, head } = await take(repository);
+  const { risk, head } = await takeFresh(repository);
   expect(risk).toBeNull();
   expect(head).toEqual({
     ref: 'refs/heads/main',
@@ -113,43 +73,24 @@ test('the marker of a clone tells its tags from own ones when refs have long bee
 });
 
 describe('the ledger says what git says after', () => {
-  test.each(Object.entries({ ...STEPS, ...FIRST_STEPS }))('%s', async (_name, step) => {
+  test.each(Object.entries({ ...ALL_STEPS, ...FIRST_STEPS }))('%s', async (_name, step) => {
     const repository = fresh();
     using watched = watchedLedger(repository);
     await watched.take();
     for (const pick of [0, 1]) {
       step(repository, pick);
-      const expected = await repository.expectedRisk();
-      expect(counts(await take(repository)), `pick ${pick}`).toEqual(expected);
-      expect(counts(await watched.take()), `kept up, pick ${pick}`).toEqual(expected);
+      await compare(repository, watched, `pick ${pick}`);
     }
   });
 });
 
 test(
-  'the ledger says what git says after each step of random histories',
+  `the ledger says what git says after each step of ${HISTORIES} random histories`,
   async () => {
-    const step = fc.tuple(fc.constantFrom(...Object.keys(STEPS)), fc.nat(11));
-    const history = fc.array(step, { minLength: 4, maxLength: 10, size: 'max' });
-    await fc.assert(
-      fc.asyncProperty(history, async (steps) => {
-        const repository = copyTemplate(template);
-        using watched = watchedLedger(repository);
-        try {
-          for (const [name, pick] of steps) {
-            takeStep(repository, name, pick);
-            const expected = await repository.expectedRisk();
-            expect(counts(await take(repository)), `from scratch, after ${name}`).toEqual(expected);
-            expect(counts(await watched.take()), `kept up, after ${name}`).toEqual(expected);
-          }
-        } finally {
-          repository.remove();
-        }
-      }),
-      { numRuns: HISTORIES, ...TIME_LIMIT, seed: SEED },
-    );
+    const replay: Replay = (history) => replayWithLedgers(template, history);
+    await assertHistories(replay, HISTORIES, SEED);
   },
-  120_000 + HISTORIES * 20_000,
+  120_000 + HISTORIES * 5_000,
 );
 
 test('taking a ledger writes nothing, anywhere in worktree and Git directory', async () => {
@@ -165,7 +106,7 @@ test('taking a ledger writes nothing, anywhere in worktree and Git directory', a
     STEPS[name]?.(repository, 1);
   }
   const before = fingerprint(repository.base);
-  const { risk } = await take(repository);
+  const { risk } = await takeFresh(repository);
   expect(risk).not.toBeNull();
   expect(fingerprint(repository.base)).toBe(before);
 });

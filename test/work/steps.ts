@@ -16,7 +16,7 @@ import { statOrUndefined } from '../../agent/repository/repository.ts';
 import { runGit } from './scratch-repository.ts';
 import type { ScratchRepository } from './scratch-repository.ts';
 
-type Step = (repository: ScratchRepository, pick: number) => void;
+export type Step = (repository: ScratchRepository, pick: number) => void;
 
 const TRACKED = [
   'file0.txt',
@@ -42,7 +42,7 @@ function isFile(repository: ScratchRepository, name: string): boolean {
   return look(repository.path(name))?.isFile() ?? false;
 }
 
-function commitAll(repository: ScratchRepository, message: string): void {
+export function commitAll(repository: ScratchRepository, message: string): void {
   repository.tryGit('add', '-A');
   repository.tryGit('commit', '-qm', message);
 }
@@ -61,7 +61,7 @@ function touch(path: string, seconds: number): void {
   utimesSync(path, seconds, seconds);
 }
 
-function write(repository: ScratchRepository, name: string, content: string | Buffer): void {
+export function write(repository: ScratchRepository, name: string, content: string | Buffer): void {
   // Where a step before left a file instead of a directory, or the reverse, this one does nothing.
   for (let at = name.indexOf('/'); at > 0; at = name.indexOf('/', at + 1)) {
     const stats = look(repository.path(name.slice(0, at)));
@@ -262,9 +262,17 @@ export const STEPS: Readonly<Record<string, Step>> = {
     r.tryGit('bisect', 'start', 'HEAD', 'HEAD~2');
   },
   'operation aborted': (r) => {
-    for (const what of ['merge', 'rebase', 'cherry-pick', 'revert', 'am'])
-      r.tryGit(what, '--abort');
-    r.tryGit('bisect', 'reset');
+    for (const [sign, ...command] of [
+      ['MERGE_HEAD', 'merge', '--abort'],
+      ['rebase-merge', 'rebase', '--abort'],
+      ['rebase-apply', 'rebase', '--abort'],
+      ['CHERRY_PICK_HEAD', 'cherry-pick', '--abort'],
+      ['REVERT_HEAD', 'revert', '--abort'],
+      ['rebase-apply', 'am', '--abort'],
+      ['BISECT_START', 'bisect', 'reset'],
+    ] as const) {
+      if (r.exists(`.git/${sign}`)) r.tryGit(...command);
+    }
   },
   'linked worktree with a detached commit': (r, pick) => {
     const linked = join(r.base, `linked${pick}`);
@@ -418,9 +426,16 @@ export const FIRST_STEPS: Readonly<Record<string, Step>> = {
 /** Files that an earlier step put in the way end a step early; what it did by then is a state too. */
 const IN_THE_WAY = new Set(['ENOTDIR', 'EISDIR', 'EEXIST', 'ENOENT', 'ENOTEMPTY', 'ELOOP']);
 
-export function takeStep(repository: ScratchRepository, name: string, pick: number): void {
+export function takeStep(
+  repository: ScratchRepository,
+  name: string,
+  pick: number,
+  steps: Readonly<Record<string, Step>> = STEPS,
+): void {
+  const step = steps[name];
+  if (step === undefined) throw new Error(`no step is called ${name}`);
   try {
-    STEPS[name]?.(repository, pick);
+    step(repository, pick);
   } catch (error) {
     if (!IN_THE_WAY.has(errnoOf(error) ?? '')) throw error;
   }
