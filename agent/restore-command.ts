@@ -11,6 +11,7 @@ import type { Host } from './host.ts';
 import { restoreBeside } from './rescue/restore-beside.ts';
 import { restore } from './rescue/restore.ts';
 import type { RestoreOutcome, RestoreProgress } from './rescue/restore.ts';
+import { MISSING_NAME } from './rescue/salvage.ts';
 import { readHeader } from './rescue/shelf.ts';
 
 const SHOWN = 20;
@@ -26,10 +27,11 @@ export async function restoreCommand(config: Config, host: Host): Promise<number
     const place = mount ?? (await readHeader(file)).mount_path;
     const outcome = await run(config, host, file, place, ending.signal);
     const target = config.into === null ? place : resolve(config.into);
+    const isWhole = outcome.missing.length === 0;
     host.stdout.write(
       config.json ? `${JSON.stringify(outcome, null, 2)}\n` : tell(outcome, target),
     );
-    return EXIT.ok;
+    return isWhole ? EXIT.ok : EXIT.unavailable;
   } finally {
     unsubscribe();
   }
@@ -74,7 +76,8 @@ function progressOn({ stderr }: Host): (progress: RestoreProgress) => void {
   };
 }
 
-function tell({ rescue, repositories, notRestored, lost }: RestoreOutcome, target: string): string {
+function tell(outcome: RestoreOutcome, target: string): string {
+  const { rescue, repositories, notRestored, missing, lost } = outcome;
   const { created_at: createdAt, session_id: session, operation, counts } = rescue;
   const from = session === null ? createdAt : `${createdAt}, session ${session}`;
   const facts = [
@@ -85,10 +88,13 @@ function tell({ rescue, repositories, notRestored, lost }: RestoreOutcome, targe
     [counts.stashes, 'stash entries'],
   ] as const;
   const lines = [
-    `${target} is as it was (${printable(from)})`,
+    missing.length === 0
+      ? `${target} is as it was (${printable(from)})`
+      : `${target} has what the rescue itself holds (${printable(from)}); see ${MISSING_NAME} there`,
     ...facts.flatMap(([count, what]) => (count > 0 ? [`  ${count} ${what}`] : [])),
     ...(operation === null ? [] : [`  a ${printable(operation)} under way: go on with --continue`]),
     ...repositories.slice(1).map((name) => `  ${printable(name)}`),
+    ...section('missing, because no clone here has the commits below it:', missing),
     ...section(
       'not as it was:',
       notRestored.map(({ what, why }) => `${what}: ${why}`),

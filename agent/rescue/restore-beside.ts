@@ -1,7 +1,8 @@
 /**
  * A rescue file and a directory that does not exist yet in; a repository of its own there out, as the
  * lost clone was. The clone at the mount only lends what the remote has: its objects, by hard links or
- * copies, so that neither can harm the other. The directory comes into being by one rename.
+ * copies, so that neither can harm the other. Without a clone, or with one that lacks what the work
+ * builds on, the directory gets what the rescue itself holds. It comes into being by one rename.
  */
 import { randomBytes } from 'node:crypto';
 import { cpSync, linkSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
@@ -10,15 +11,18 @@ import { AgentError, errnoOf } from '../errors.ts';
 import { asStorageError } from '../pack/storage-error.ts';
 import { displayPath, toBytePath } from '../repository/byte-path.ts';
 import type { BytePath } from '../repository/byte-path.ts';
+import type { Repository } from '../repository/repository.ts';
 import { kindAt, openClone } from './fresh-clone.ts';
 import { list } from './publish.ts';
 import { restore } from './restore.ts';
 import type { RestoreOutcome, RestoreProgress } from './restore.ts';
 import { assignment } from './restored-config.ts';
+import { salvage } from './salvage.ts';
+import { readHeader } from './shelf.ts';
 
 export interface BesideContext {
   readonly file: string;
-  /** A clone of the repository; what it holds is only read. */
+  /** A clone of the repository, if there is one; what it holds is only read. */
   readonly mount: string;
   /** Absent, or an empty directory. */
   readonly into: string;
@@ -30,16 +34,54 @@ export interface BesideContext {
 
 /** @throws what restore() throws; RESCUE_TARGET_HAS_WORK when something is at `into`. */
 export async function restoreBeside(context: BesideContext): Promise<RestoreOutcome> {
-  const { into, mount } = context;
-  requireVacant(into);
-  const { config } = openClone(mount);
+  requireVacant(context.into);
+  const clone = cloneAt(context.mount);
+  try {
+    return await comeIntoBeing(context.into, (draft) => restoreInto(context, clone, draft));
+  } catch (error) {
+    const isIncomplete = error instanceof AgentError && error.code === 'RESCUE_OBJECTS_MISSING';
+    if (!isIncomplete) throw error;
+    return await salvageInto(context, clone === null ? null : `${context.mount}/.git/objects`);
+  }
+}
+
+/** null when there is none to lend anything. */
+function cloneAt(mount: string): Repository | null {
+  try {
+    return openClone(mount);
+  } catch (error) {
+    if (error instanceof AgentError && error.code === 'RESCUE_TARGET_INVALID') return null;
+    throw error;
+  }
+}
+
+async function restoreInto(
+  context: BesideContext,
+  clone: Repository | null,
+  draft: string,
+): Promise<RestoreOutcome> {
+  const { file, into, mount } = context;
+  const url = clone?.config.get('remote.origin.url') ?? toBytePath((await readHeader(file)).url);
+  makeRepository(`${draft}/.git`, url);
+  if (clone !== null) {
+    lendObjects(toBytePath(`${mount}/.git/objects`), `${draft}/.git/objects`);
+  }
+  return restore({ ...context, mount: draft, mountPath: into });
+}
+
+function salvageInto(
+  { file, into, signal, onProgress }: BesideContext,
+  cloneObjects: string | null,
+): Promise<RestoreOutcome> {
+  return comeIntoBeing(into, (draft) => salvage({ file, draft, cloneObjects, signal, onProgress }));
+}
+
+async function comeIntoBeing<T>(into: string, fill: (draft: string) => Promise<T>): Promise<T> {
   const draft = join(dirname(into), `.${basename(into)}.${randomBytes(4).toString('hex')}`);
   try {
     mkdirSync(dirname(into), { recursive: true });
     mkdirSync(draft);
-    makeRepository(`${draft}/.git`, config.get('remote.origin.url') ?? '');
-    lendObjects(toBytePath(`${mount}/.git/objects`), `${draft}/.git/objects`);
-    const outcome = await restore({ ...context, mount: draft, mountPath: into });
+    const outcome = await fill(draft);
     renameSync(draft, into);
     return outcome;
   } catch (error) {

@@ -57,6 +57,8 @@ export interface RestoreOutcome {
   /** Of the repositories that were put back. */
   readonly repositories: readonly string[];
   readonly notRestored: readonly NotRestored[];
+  /** In words: what neither the rescue nor a clone has; then only files came back (salvage.ts). */
+  readonly missing: readonly string[];
   /** In words: what was gone, or went on changing, when the rescue was taken. */
   readonly lost: readonly string[];
 }
@@ -222,6 +224,7 @@ function outcomeOf(
     rescue: manifest.rescue,
     repositories: plan.repositories.map(describeRepository),
     notRestored: [...plan.notRestored, ...held],
+    missing: [],
     lost: [...lost, ...manifest.left_out, ...manifest.unsettled],
   };
 }

@@ -137,7 +137,7 @@ function textOf({ path }: IndexEntry): BytePath {
 }
 
 /** Paths that were deleted; one with a slash at its end stands for all below it. */
-class Deleted {
+export class Deleted {
   readonly #paths: ReadonlySet<BytePath>;
 
   constructor(paths: readonly BytePath[]) {

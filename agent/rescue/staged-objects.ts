@@ -38,14 +38,23 @@ export function openStagedObjects(
   return ObjectStore.open(directory);
 }
 
-/** @throws RESCUE_OBJECTS_MISSING */
-export function requirePrerequisites(
+/** What the repository's objects build on, and neither the rescue nor the clone has. */
+export function absentPrerequisites(
   store: Pick<ObjectStore, 'has'>,
   { record }: RepositoryPlan,
   bundled: readonly string[],
-): void {
+): string[] {
   const needed = new Set([...record.prerequisites, ...bundled]);
-  const absent = [...needed].filter((oid) => !store.has(oid));
+  return [...needed].filter((oid) => !store.has(oid));
+}
+
+/** @throws RESCUE_OBJECTS_MISSING */
+export function requirePrerequisites(
+  store: Pick<ObjectStore, 'has'>,
+  owner: RepositoryPlan,
+  bundled: readonly string[],
+): void {
+  const absent = absentPrerequisites(store, owner, bundled);
   const [first] = absent;
   if (first === undefined) return;
   const more = absent.length > 1 ? ` and ${absent.length - 1} more` : '';

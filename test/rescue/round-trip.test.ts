@@ -5,6 +5,7 @@ import {
   mkdirSync,
   mkdtempSync,
   readFileSync,
+  readdirSync,
   realpathSync,
   rmSync,
   statSync,
@@ -13,8 +14,10 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { AgentError } from '../../agent/errors.ts';
 import { capture } from '../../agent/rescue/capture.ts';
-import type { CaptureOutcome } from '../../agent/rescue/capture.ts';
+import type { CaptureContext, CaptureOutcome } from '../../agent/rescue/capture.ts';
+import { restoreBeside } from '../../agent/rescue/restore-beside.ts';
 import { restore } from '../../agent/rescue/restore.ts';
 import type { RestoreContext, RestoreOutcome } from '../../agent/rescue/restore.ts';
 import { copyTemplate, createTemplate, runGit } from '../work/scratch-repository.ts';
@@ -43,12 +46,13 @@ afterEach(() => {
   rmSync(out, { recursive: true, force: true });
 });
 
-function take(): Promise<CaptureOutcome> {
+function take(more: Partial<CaptureContext> = {}): Promise<CaptureOutcome> {
   const { worktree: mount, base } = lost;
   return capture({
     ...{ mount, mountPath: mount, url: join(base, 'origin.git'), sessionId: null, out },
     ...{ includeIgnored: false, selfContained: false, signal },
     lsRemote: () => Promise.resolve(new Map<string, string>()),
+    ...more,
   });
 }
 
@@ -130,4 +134,80 @@ test('a linked worktree goes back to its place outside only when that is asked f
   const { notRestored } = await restore(asked);
   expect(notRestored).toEqual([]);
   expect(stateOf(lost.worktree)).toEqual(before);
+});
+
+/** Work on top of what the remote is believed to have. */
+async function takeOnBases(): Promise<{ file: string; base: string }> {
+  lost.git('remote', 'set-url', 'origin', 'https://git.example/acme/web');
+  const base = lost.git('rev-parse', 'HEAD').trim();
+  lost.write('src/committed.txt', 'committed\n');
+  lost.git('add', '-A');
+  lost.git('commit', '-qm', 'mine');
+  lost.write('file0.txt', 'changed\n');
+  lost.write('new/untracked.txt', 'untracked\n');
+  rmSync(lost.path('file1.txt'));
+  const url = 'https://git.example/acme/web';
+  const lsRemote = () => Promise.reject(new AgentError('TRANSPORT_UNREACHABLE', 'no network'));
+  const { file } = await take({ url, lsRemote });
+  return { file, base };
+}
+
+test('--into gives what the file holds when nothing has the bases, and says what is missing', async () => {
+  const { file, base } = await takeOnBases();
+  const into = join(out, 'salvaged');
+  const outcome = await restoreBeside({ file, mount: join(out, 'no-clone'), into, signal });
+  const read = (name: string): string => readFileSync(join(into, name), 'utf8');
+  expect(read('worktree/file0.txt')).toBe('changed\n');
+  expect(read('worktree/new/untracked.txt')).toBe('untracked\n');
+  // Only in a commit that was not pushed.
+  expect(read('worktree/src/committed.txt')).toBe('committed\n');
+  expect(read('patches/0/0001-mine.patch')).toContain('+committed');
+  expect(read('git/0/HEAD')).toBe('ref: refs/heads/main\n');
+  expect(
+    runGit(out, ['bundle', 'list-heads', join(into, 'bundles/0.bundle')]).toString(),
+  ).toContain('refs/heads/main');
+  expect(outcome.missing).toContain(`the commit ${base}, which the mount builds on`);
+  expect(outcome.missing.join()).toMatch(/the mount: file2.txt \([0-9a-f]{40}\)/);
+  expect(outcome.missing.join()).toContain('all unchanged files in docs/');
+  expect(read('worktree/empty')).toBe('');
+  // It was deleted.
+  expect(outcome.missing.join()).not.toContain('mount: file1.txt');
+  expect(read('MISSING.txt')).toContain(base);
+  expect(readdirSync(into).sort()).toEqual(
+    ['MISSING.txt', 'bundles', 'git', 'patches', 'worktree'].sort(),
+  );
+  expect(readdirSync(out).filter((name) => name.startsWith('.'))).toEqual([]);
+
+  // Once there is a clone that has them, it is all there.
+  const clone = join(out, 'clone');
+  runGit(out, ['clone', '-q', join(lost.base, 'origin.git'), clone]);
+  runGit(clone, ['remote', 'set-url', 'origin', 'https://git.example/acme/web']);
+  const whole = join(out, 'whole');
+  expect((await restoreBeside({ file, mount: clone, into: whole, signal })).missing).toEqual([]);
+  expect(runGit(whole, ['status', '--porcelain']).toString()).toBe(
+    lost.git('status', '--porcelain'),
+  );
+});
+
+test('a clone that has lost the bases lends what it has', async () => {
+  const { file, base } = await takeOnBases();
+  const clone = join(out, 'clone');
+  runGit(out, ['clone', '-q', join(lost.base, 'origin.git'), clone]);
+  runGit(clone, ['remote', 'set-url', 'origin', 'https://git.example/acme/web']);
+  rmSync(join(clone, '.git/objects'), { recursive: true });
+  mkdirSync(join(clone, '.git/objects/pack'), { recursive: true });
+  const into = join(out, 'salvaged');
+  const { missing } = await restoreBeside({ file, mount: clone, into, signal });
+  expect(missing).toContain(`the commit ${base}, which the mount builds on`);
+  expect(readFileSync(join(into, 'worktree/file0.txt'), 'utf8')).toBe('changed\n');
+});
+
+test('a self-contained rescue needs no clone: --into makes the repository', async () => {
+  lost.write('file0.txt', 'changed\n');
+  const { file } = await take({ selfContained: true });
+  const into = join(out, 'alone');
+  const outcome = await restoreBeside({ file, mount: join(out, 'no-clone'), into, signal });
+  expect(outcome.missing).toEqual([]);
+  expect(runGit(into, ['status', '--porcelain']).toString()).toBe(' M file0.txt\n');
+  expect(runGit(into, ['log', '--format=%H']).toString()).toBe(lost.git('log', '--format=%H'));
 });
