@@ -58,6 +58,7 @@ export async function killEverywhere(
       }
     };
     await Promise.all(sites.map(lane));
+    for (const site of sites) tally.violations.push(...(await site.tokenViolations('no drafts')));
     return tally;
   } finally {
     for (const host of hosts) await host[Symbol.asyncDispose]();

@@ -73,7 +73,9 @@ export function lastCallIn(record: string): string | undefined {
   rmSync(record);
   const isKilled = lines.some((line) => line.includes('killed by SIGKILL'));
   const injected = lines.filter((line) => line.includes('(INJECTED)'));
-  const at = isKilled ? lines.findLast((line) => line.includes('<unfinished')) : injected.at(-1);
+  const at = isKilled
+    ? lines.findLast((line) => / = \?$|<unfinished \.\.\.>$/.test(line) && CALL.test(line))
+    : injected.at(-1);
   const [, , call = '', rest = ''] = CALL.exec(at ?? '') ?? [];
   return changesDisk(call, rest) ? `${call}(${rest}` : undefined;
 }

@@ -26,7 +26,17 @@ const prepared = new Map<string, Before>();
 
 const rescues = (site: KillSite): string => join(site.directory, 'rescues');
 const cleanClone = (site: KillSite): string => join(site.directory, 'clean');
-const stateText = (site: KillSite): string => stateOf(site.mountPath).join('\n');
+/** By the digest of all that is in a mount: git is asked once about what it has seen. */
+const statesSeen = new Map<string, string>();
+function stateText(site: KillSite): string {
+  const digest = site.mountDigest();
+  const known = statesSeen.get(digest);
+  if (known !== undefined) return known;
+  const text = stateOf(site.mountPath).join('\n');
+  // Asking has changed nothing, or it is not what was seen.
+  if (site.mountDigest() === digest) statesSeen.set(digest, text);
+  return text;
+}
 const COPY = { recursive: true, preserveTimestamps: true, verbatimSymlinks: true } as const;
 const digestOf = (path: string): string =>
   createHash('sha256').update(readFileSync(path)).digest('hex');
@@ -66,6 +76,7 @@ function beforeOf(site: KillSite): Before {
 
 export const RESTORE: Scenario = {
   name: 'restore',
+  hasTokens: false,
   prepare,
   disturb(site, prefix) {
     rmSync(site.mountPath, { recursive: true, force: true });
@@ -94,6 +105,7 @@ export const RESTORE: Scenario = {
 
 export const RESCUE: Scenario = {
   name: 'rescue',
+  hasTokens: false,
   prepare,
   disturb: (site, prefix) => call(site, prefix, 'rescue', '--out', rescues(site), site.mountPath),
   async judge(site) {

@@ -11,6 +11,7 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
   renameSync,
   rmSync,
   writeFileSync,
@@ -163,6 +164,20 @@ export class KillSite {
       hash.update(`${name} ${stats.mode} ${stats.mtimeMs}\n`);
       if (stats.isFile()) hash.update(readFileSync(path));
     }
+    return hash.digest('hex');
+  }
+
+  /** Names, modes and bytes of all below the mount, with the place of it. */
+  mountDigest(): string {
+    const hash = createHash('sha256').update(this.mountPath);
+    const visit = (path: string): void => {
+      const stats = lstatSync(path);
+      hash.update(`${path}\0${stats.mode}\0`);
+      if (stats.isSymbolicLink()) hash.update(readlinkSync(path));
+      else if (stats.isFile()) hash.update(readFileSync(path));
+      else for (const name of readdirSync(path).sort()) visit(join(path, name));
+    };
+    visit(this.mountPath);
     return hash.digest('hex');
   }
 
