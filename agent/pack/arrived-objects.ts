@@ -10,21 +10,21 @@ import { createInflater } from './inflate.ts';
 
 const NO_ROW = -1;
 
+/** So many oids are searched for byte by byte, 20 ms less for HEAD's commit alone than a hash table. */
+const SEARCHES = 4;
+
 export class ArrivedObjects {
   readonly #table: EntryTable;
   readonly #inflater = createInflater();
   readonly #reader: EntryReader;
   readonly #header = new DeltaHeader();
-  /** Rows by the first bytes of their oid, open addressing; a power of two of them. */
-  readonly #slots: Int32Array;
+  /** Rows by the first bytes of their oid, open addressing; a power of two of them. Made when it pays. */
+  #slots: Int32Array | null = null;
+  #searches = 0;
 
   constructor(table: EntryTable, fd: number) {
     this.#table = table;
     this.#reader = new EntryReader(fd, table, table.count, table.endOffset, this.#inflater);
-    let bits = 4;
-    while (2 ** bits < table.count * 2) bits++;
-    this.#slots = new Int32Array(2 ** bits).fill(NO_ROW);
-    for (let row = 0; row < table.count; row++) if (this.#isRead(row)) this.#insert(row);
   }
 
   /** The object, or undefined where it has not arrived, or has no name yet. */
@@ -60,18 +60,41 @@ export class ArrivedObjects {
     return type === OBJECT_TYPE.commit || type === OBJECT_TYPE.tree || type === OBJECT_TYPE.tag;
   }
 
-  #insert(row: number): void {
-    const mask = this.#slots.length - 1;
-    let slot = this.#table.oids.readUInt32LE(row * OID_BYTES) & mask;
-    while (this.#slots[slot] !== NO_ROW) slot = (slot + 1) & mask;
-    this.#slots[slot] = row;
+  #find(oid: Buffer): number {
+    if (this.#slots === null && this.#searches++ < SEARCHES) return this.#search(oid);
+    return this.#lookUp((this.#slots ??= this.#makeSlots()), oid);
   }
 
-  #find(oid: Buffer): number {
+  #search(oid: Buffer): number {
+    const { oids, count } = this.#table;
+    const named = oids.subarray(0, count * OID_BYTES);
+    for (let at = named.indexOf(oid); at !== -1; at = named.indexOf(oid, at + 1)) {
+      const row = at / OID_BYTES;
+      if (Number.isInteger(row) && this.#isRead(row)) return row;
+    }
+    return NO_ROW;
+  }
+
+  #makeSlots(): Int32Array {
+    const { count, oids } = this.#table;
+    let bits = 4;
+    while (2 ** bits < count * 2) bits++;
+    const slots = new Int32Array(2 ** bits).fill(NO_ROW);
+    const mask = slots.length - 1;
+    for (let row = 0; row < count; row++) {
+      if (!this.#isRead(row)) continue;
+      let slot = oids.readUInt32LE(row * OID_BYTES) & mask;
+      while (slots[slot] !== NO_ROW) slot = (slot + 1) & mask;
+      slots[slot] = row;
+    }
+    return slots;
+  }
+
+  #lookUp(slots: Int32Array, oid: Buffer): number {
     const { oids } = this.#table;
-    const mask = this.#slots.length - 1;
+    const mask = slots.length - 1;
     for (let slot = oid.readUInt32LE(0) & mask; ; slot = (slot + 1) & mask) {
-      const row = this.#slots[slot]!;
+      const row = slots[slot]!;
       if (row === NO_ROW) return NO_ROW;
       if (oid.compare(oids, row * OID_BYTES, (row + 1) * OID_BYTES) === 0) return row;
     }

@@ -2,24 +2,24 @@
  * A pack stream in; `.pack`, `.idx` and `.rev` on disk out, named and checked (gitformat-pack), or a
  * PackError and nothing left behind. The path of the data, from top to bottom:
  *
- *   source ── pack-receiver ──┬── temporary pack file
- *                             └── entry-scanner ── entry-router ──┬── arrival-resolver, here
- *                                                                 └── entry-ring ── thread-work
- *   entry-table ── resolve-deltas (what was left over) ── idx-writer, rev-writer ── publish
+ *   arrival: source ── pack-receiver ── temporary pack file ── pack-scan
+ *                    ── entry-scanner ── entry-router ──┬── arrival-resolver, here
+ *                                                       └── entry-ring ── thread-work
+ *   entry-table ── resolve-deltas (what was left over) ──┬── oid-order ── idx-writer, rev-writer ── publish
+ *                                                        └── object-links: is a link broken?
  */
-import { untilAborted } from './abortable.ts';
+import { Arrival, type ArrivalContext } from './arrival.ts';
 import { ArrivedObjects } from './arrived-objects.ts';
-import type { ArrivalObserver, ObserverTaps } from './arrival-observer.ts';
+import type { ArrivalObserver } from './arrival-observer.ts';
 import type { BufferPool } from './buffer-pool.ts';
 import { refuseCollisions } from './collisions.ts';
-import { SpaceGuard } from './disk-space.ts';
 import { EntryScanner } from './entry-scanner.ts';
+import { oidOf } from './entry-table.ts';
 import { writeIdx } from './idx-writer.ts';
 import { PACK_TUNING, type PackLimits, type PackTuning } from './limits.ts';
-import { LinkCollector, collectUnseen, findBrokenOid } from './object-links.ts';
+import { LinkCollector, collectUnseen, findBrokenRow } from './object-links.ts';
 import { sortTable } from './oid-order.ts';
 import { PackFiles, type TemporaryFile } from './pack-files.ts';
-import { PackReceiver } from './pack-receiver.ts';
 import { PackThreads } from './pack-threads.ts';
 import { ProgressMeter, type IngestProgress } from './progress-meter.ts';
 import { resolveDeltas } from './resolve-deltas.ts';
@@ -52,9 +52,6 @@ export interface IngestOutcome {
   readonly brokenOid: string | null;
 }
 
-/** A full queue is looked at again at the latest after this. */
-const ROOM_INTERVAL_MS = 100;
-
 /** Takes the whole stream. Throws PackError, MountError (the disk), or the signal's reason. */
 export async function ingestPack(
   source: AsyncIterable<Uint8Array>,
@@ -81,9 +78,6 @@ class Ingest {
   readonly #scanner: EntryScanner;
   readonly #fd: number;
   readonly #links: LinkCollector | undefined;
-  readonly #threads = new PackThreads();
-  #threading: Promise<void> | undefined;
-  #taps: ObserverTaps | null = null;
 
   constructor(
     context: IngestContext,
@@ -98,7 +92,6 @@ class Ingest {
     this.#meter = new ProgressMeter(context.onProgress);
     this.#scanner = scanner;
     this.#fd = fd;
-    scanner.observer = context.observer;
   }
 
   async run(
@@ -106,114 +99,31 @@ class Ingest {
     files: PackFiles,
     pack: TemporaryFile,
   ): Promise<IngestOutcome> {
-    const { limits } = this.#context;
-    const scanner = this.#scanner;
-    await using threads = this.#threads;
-    const onStop = (): Promise<void> => this.#goOn();
-    const receiver = new PackReceiver(pack.file, scanner, limits, this.#tuning.windowBytes, onStop);
-
-    const checksum = await this.#receive(source, receiver);
-    const { table } = scanner;
-    const outcome = { checksum, objectCount: table.count, packBytes: receiver.receivedBytes };
+    await using threads = new PackThreads();
+    const { table } = this.#scanner;
+    const arrival = new Arrival(this.#arrivalContext(), this.#scanner, threads);
+    const { checksum, packBytes } = await arrival.run(source);
+    const outcome = { checksum, objectCount: table.count, packBytes };
     if (table.count === 0) return { ...outcome, packPath: null, idxPath: null, brokenOid: null };
 
     // The disk works while what is left over is resolved.
-    const [resolved, synced] = await Promise.allSettled([
-      this.#resolve(outcome.packBytes, threads),
-      pack.file.sync(),
-    ]);
-    if (resolved.status === 'rejected') throw resolved.reason;
-    if (synced.status === 'rejected') throw synced.reason;
-
-    const order = sortTable(table);
-    refuseCollisions(table, order, pack.file.fd);
-    const idx = await files.create('tmp_idx_');
-    await writeIdx(idx.file, table, order, checksum, this.#tuning.largestShortOffset);
-    const rev = await files.create('tmp_rev_');
-    await writeRev(rev.file, order, checksum);
-    await Promise.all([idx.file.sync(), rev.file.sync()]);
+    await arrival.settled();
+    await both(this.#resolve(packBytes, threads), pack.file.sync());
+    // A thread looks for broken links while this one sorts and writes.
+    const [brokenOid, publish] = await both(
+      this.#findBroken(threads),
+      this.#writeIndexes(files, pack, checksum),
+    );
     this.#context.signal?.throwIfAborted();
-    this.#meter.finish('indexing', outcome.packBytes, table.count, table.count);
-    const brokenOid = this.#links === undefined ? null : this.#findBroken(this.#links, order);
-    return { ...outcome, ...(await files.publish(pack, rev, idx, checksum)), brokenOid };
+    this.#meter.finish('indexing', packBytes, table.count, table.count);
+    return { ...outcome, ...(await publish()), brokenOid };
   }
 
-  /** The stream to the file and to the table. Returns the checksum. */
-  async #receive(source: AsyncIterable<Uint8Array>, receiver: PackReceiver): Promise<string> {
-    const scanner = this.#scanner;
-    const guard = new SpaceGuard(this.#context.packDir);
-    for await (const chunk of untilAborted(source, this.#context.signal)) {
-      await receiver.take(chunk);
-      this.#threads.throwIfFailed();
-      const { receivedBytes } = receiver;
-      if (this.#isWorthThreads(receivedBytes)) this.#startThreads();
-      if (guard.isDue(receivedBytes)) await guard.check(receivedBytes);
-      this.#meter.update('receiving', receivedBytes, scanner.table.count, scanner.totalObjects);
-    }
-    const checksum = await receiver.end();
-    const { count } = scanner.table;
-    this.#meter.finish('receiving', receiver.receivedBytes, count, count);
-    return checksum;
-  }
-
-  #isWorthThreads(receivedBytes: number): boolean {
-    const { threadedBytes, threadedObjects } = this.#tuning;
-    return receivedBytes > threadedBytes || this.#scanner.totalObjects >= threadedObjects;
-  }
-
-  /** Starts the threads once; the scanner goes on alone until they are up. */
-  #startThreads(): void {
-    const { threads, entryRingBytes, contentRingBytes } = this.#tuning;
-    if (this.#threading !== undefined || threads === 0 || this.#scanner.totalObjects <= 0) return;
-    const given = {
-      columns: this.#scanner.table.columns(),
-      fd: this.#fd,
-      limits: this.#context.limits,
-      contentRingBytes,
-      collectLinks: this.#links !== undefined,
-    };
-    this.#threading = this.#threads.start(threads, entryRingBytes, given).then((rings) => {
-      this.#scanner.parts.router.useThreads(rings);
-    });
-    // The queues are new: there is room.
-    if (this.#taps !== null) void this.#threads.tell(this.#taps.message);
-  }
-
-  /** Mends what the scanner stopped for. */
-  async #goOn(): Promise<void> {
-    const { stopped } = this.#scanner;
-    if (stopped === 'first tree') await this.#beforeTrees();
-    else if (stopped === 'first blob') await this.#beforeBlobs();
-    else await this.#scanner.parts.router.awaited?.progress(ROOM_INTERVAL_MS);
-    this.#threads.throwIfFailed();
-    this.#context.signal?.throwIfAborted();
-  }
-
-  /** The newest commits come first: most often they have their names without any waiting. */
-  async #beforeTrees(): Promise<void> {
-    const { observer } = this.#context;
-    this.#taps = this.#show((objects) => observer?.beforeTrees(objects) ?? null);
-    if (this.#taps === null && this.#threads.count > 0) {
-      await this.#threads.drained();
-      this.#taps = this.#show((objects) => observer?.beforeTrees(objects) ?? null);
-    }
-    if (this.#taps === null) return;
-    this.#scanner.parts.resolver.tap = this.#taps.tap;
-    await this.#threads.tell(this.#taps.message);
-  }
-
-  async #beforeBlobs(): Promise<void> {
-    const { observer } = this.#context;
-    if (observer?.wantsTrees !== true) return;
-    await this.#threads.drained();
-    this.#show((objects) => {
-      observer.beforeBlobs(objects);
-    });
-  }
-
-  #show<T>(look: (objects: ArrivedObjects) => T): T {
-    using objects = new ArrivedObjects(this.#scanner.table, this.#fd);
-    return look(objects);
+  #arrivalContext(): ArrivalContext {
+    const { packDir, limits, observer, signal } = this.#context;
+    const collectLinks = this.#links !== undefined;
+    const [fd, tuning, meter] = [this.#fd, this.#tuning, this.#meter];
+    return { fd, packDir, limits, tuning, meter, observer, collectLinks, signal };
   }
 
   /** Names for all that has none yet. */
@@ -221,7 +131,6 @@ class Ingest {
     const { limits, signal } = this.#context;
     const { table, expandedBytes, parts } = this.#scanner;
     const { resolver } = parts;
-    await this.#threading;
     resolver.tap?.flush();
     await threads.finish(signal);
     await resolveDeltas(table, {
@@ -239,10 +148,38 @@ class Ingest {
     });
   }
 
-  #findBroken(links: LinkCollector, order: Uint32Array): string | null {
+  async #findBroken(threads: PackThreads): Promise<string | null> {
+    const links = this.#links;
+    if (links === undefined) return null;
     const { table, unseenRows } = this.#scanner;
     using objects = new ArrivedObjects(table, this.#fd);
     collectUnseen(links, unseenRows, objects);
-    return findBrokenOid([links.links, ...this.#threads.links], table, order);
+    const { count, oids } = table;
+    const check = { found: [links.links, ...threads.links], count, oids };
+    const row = threads.count > 0 ? await threads.findBrokenRow(check) : findBrokenRow(check);
+    return row === null ? null : oidOf(table, row);
   }
+
+  /** Returns what puts them in place. */
+  async #writeIndexes(
+    files: PackFiles,
+    pack: TemporaryFile,
+    checksum: string,
+  ): Promise<() => ReturnType<PackFiles['publish']>> {
+    const { table } = this.#scanner;
+    const order = sortTable(table);
+    refuseCollisions(table, order, this.#fd);
+    const idx = await files.create('tmp_idx_');
+    await writeIdx(idx.file, table, order, checksum, this.#tuning.largestShortOffset);
+    const rev = await files.create('tmp_rev_');
+    await writeRev(rev.file, order, checksum);
+    await both(idx.file.sync(), rev.file.sync());
+    return () => files.publish(pack, rev, idx, checksum);
+  }
+}
+
+/** Waits for both whatever happens, so that nothing still works on what a failure takes away. */
+async function both<A, B>(first: Promise<A>, second: Promise<B>): Promise<[A, B]> {
+  await Promise.allSettled([first, second]);
+  return [await first, await second];
 }

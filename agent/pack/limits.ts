@@ -35,6 +35,8 @@ export const PACK_LIMITS: PackLimits = {
 export interface PackTuning {
   /** Bytes looked at in one go; an entry that does not fit is inflated piece by piece. */
   readonly windowBytes: number;
+  /** What may have been stored and not scanned yet; a broken pack costs so much more to be refused. */
+  readonly aheadBytes: number;
   /** Objects above this size are never whole in memory while the pack arrives. */
   readonly streamBytes: number;
   /** Contents of delta bases kept while the deltas left over are resolved. */
@@ -57,6 +59,7 @@ export interface PackTuning {
 
 export const PACK_TUNING: PackTuning = {
   windowBytes: MiB,
+  aheadBytes: 64 * MiB,
   streamBytes: MiB,
   baseCacheBytes: 64 * MiB,
   contentRingBytes: 16 * MiB,

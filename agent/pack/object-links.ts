@@ -7,7 +7,6 @@
 import { randomInt } from 'node:crypto';
 import type { ArrivedObjects } from './arrived-objects.ts';
 import { OBJECT_TYPE, OID_BYTES } from './entry-header.ts';
-import { oidOf, type EntryTable } from './entry-table.ts';
 
 const SPACE = 0x20;
 const NEWLINE = 0x0a;
@@ -17,9 +16,9 @@ const HEX_PREFIX = 16;
 /** What is found, as a message to another thread. */
 export interface Links {
   /** Two 32-bit words of an oid a place; both 0 where the place is free. */
-  readonly words: Int32Array;
+  readonly words: Int32Array<ArrayBuffer>;
   /** Per place: the row of an object that names it. */
-  readonly namedBy: Int32Array;
+  readonly namedBy: Int32Array<ArrayBuffer>;
 }
 
 export class LinkCollector {
@@ -125,43 +124,45 @@ export function collectUnseen(
   }
 }
 
-/** The oid of an object that leads to none of the table's; null where all lead to one. */
-export function findBrokenOid(
-  found: readonly Links[],
-  table: EntryTable,
-  order: Uint32Array,
-): string | null {
-  for (const links of found) {
-    const row = findBrokenLink(links, table.oids, order);
-    if (row !== -1) return oidOf(table, row);
+/** What is asked when all of a pack has its names; as a message to another thread, too. */
+export interface LinkCheck {
+  readonly found: readonly Links[];
+  /** 20 bytes a row, of `count` rows. */
+  readonly oids: Buffer;
+  readonly count: number;
+}
+
+/** The row of an object that leads to none of the rows; null where all lead to one. */
+export function findBrokenRow({ found, oids, count }: LinkCheck): number | null {
+  const isThere = lookupIn(oids, count);
+  for (const { words, namedBy } of found) {
+    for (let place = 0; place < namedBy.length; place++) {
+      const high = words[2 * place]!;
+      const low = words[2 * place + 1]!;
+      if ((high !== 0 || low !== 0) && !isThere(high, low)) return namedBy[place]!;
+    }
   }
   return null;
 }
 
-function findBrokenLink({ words, namedBy }: Links, oids: Buffer, order: Uint32Array): number {
+function lookupIn(oids: Buffer, count: number): (high: number, low: number) => boolean {
   let bits = FIRST_BITS;
-  while (2 ** bits < order.length * 2) bits++;
+  while (2 ** bits < count * 2) bits++;
   const mask = 2 ** bits - 1;
   const slots = new Uint32Array(2 ** bits);
-  for (const row of order) {
+  for (let row = 0; row < count; row++) {
     const at = row * OID_BYTES;
     let slot = placeOf(oids.readInt32BE(at), oids.readInt32BE(at + 4)) & mask;
     while (slots[slot] !== 0) slot = (slot + 1) & mask;
     slots[slot] = row + 1;
   }
-  const isThere = (high: number, low: number): boolean => {
+  return (high, low) => {
     for (let slot = placeOf(high, low) & mask; slots[slot] !== 0; slot = (slot + 1) & mask) {
       const at = (slots[slot]! - 1) * OID_BYTES;
       if (oids.readInt32BE(at) === high && oids.readInt32BE(at + 4) === low) return true;
     }
     return false;
   };
-  for (let place = 0; place < namedBy.length; place++) {
-    const high = words[2 * place]!;
-    const low = words[2 * place + 1]!;
-    if ((high !== 0 || low !== 0) && !isThere(high, low)) return namedBy[place]!;
-  }
-  return -1;
 }
 
 /** Odd and not to be guessed: who makes oids that collide must not slow a lookup. */

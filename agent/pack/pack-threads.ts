@@ -10,7 +10,7 @@ import { builtFile } from '../own-files.ts';
 import { EntryRingWriter, createEntryRing, type EntryRingMemory } from './entry-ring.ts';
 import type { EntryColumns } from './entry-table.ts';
 import type { PackLimits } from './limits.ts';
-import type { Links } from './object-links.ts';
+import type { LinkCheck, Links } from './object-links.ts';
 import type { ResolveJob } from './resolve-job.ts';
 
 /** The first message to a thread. */
@@ -29,7 +29,14 @@ export interface ThreadStart {
 export interface ThreadReply {
   readonly error: SerialisedError | null;
   readonly links: Links | null;
+  /** The answer to a check. */
+  readonly brokenRow: number | null;
 }
+
+/** A later message to a thread. */
+export type ThreadJob =
+  | { readonly kind: 'resolve'; readonly job: ResolveJob }
+  | { readonly kind: 'check'; readonly check: LinkCheck };
 
 const PROGRESS_INTERVAL_MS = 100;
 
@@ -147,11 +154,17 @@ export class PackThreads {
 
   /** Lets all threads work on the job; a promise for each, which rejects with its PackError. */
   run(job: ResolveJob): Promise<void>[] {
-    return this.#threads.map((thread) => {
-      const reply = replyOf(thread);
-      thread.worker.postMessage(job);
-      return reply;
+    return this.#threads.map(async (thread) => {
+      await ask(thread, { kind: 'resolve', job });
     });
+  }
+
+  /** One of the threads does it; `check.found` is given away. */
+  async findBrokenRow(check: LinkCheck): Promise<number | null> {
+    const [thread] = this.#threads;
+    if (thread === undefined) throw new TypeError('expected a thread');
+    const given = check.found.flatMap(({ words, namedBy }) => [words.buffer, namedBy.buffer]);
+    return (await ask(thread, { kind: 'check', check }, given)).brokenRow;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -160,10 +173,20 @@ export class PackThreads {
   }
 }
 
-function replyOf({ worker, failed }: PackThread): Promise<void> {
-  const done = new Promise<void>((resolve) => {
-    worker.once('message', ({ error }: ThreadReply) => {
-      if (error === null) resolve();
+function ask(
+  thread: PackThread,
+  job: ThreadJob,
+  given: readonly ArrayBuffer[] = [],
+): Promise<ThreadReply> {
+  const reply = replyOf(thread);
+  thread.worker.postMessage(job, given);
+  return reply;
+}
+
+function replyOf({ worker, failed }: PackThread): Promise<ThreadReply> {
+  const done = new Promise<ThreadReply>((resolve) => {
+    worker.once('message', (reply: ThreadReply) => {
+      if (reply.error === null) resolve(reply);
     });
   });
   return Promise.race([done, failed]);

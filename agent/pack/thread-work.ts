@@ -1,14 +1,15 @@
 /**
  * What runs in a thread of pack-threads.ts. Entries from its queue in, their objects made, and one
- * message out when the queue has ended; then jobs of what was left over, one message out for each.
+ * message out when the queue has ended; then jobs (what was left over, a look at the links), one
+ * message out for each.
  */
 import { parentPort, receiveMessageOnPort, type MessagePort } from 'node:worker_threads';
 import { toAgentError } from '../errors.ts';
 import { ArrivalResolver, type ContentTap } from './arrival-resolver.ts';
 import { EntryRingReader } from './entry-ring.ts';
 import { asBuffer, receiveColumns } from './entry-table.ts';
-import { LinkCollector } from './object-links.ts';
-import type { ThreadReply, ThreadStart } from './pack-threads.ts';
+import { LinkCollector, findBrokenRow } from './object-links.ts';
+import type { ThreadJob, ThreadReply, ThreadStart } from './pack-threads.ts';
 import { JobShare, type ResolveJob } from './resolve-job.ts';
 import { asStorageError } from './storage-error.ts';
 
@@ -21,29 +22,34 @@ export function serveThread(makeTap: TapMaker | undefined): void {
   if (port === null) throw new TypeError('expected to run in a worker thread');
   port.once('message', (start: ThreadStart) => {
     const links = start.collectLinks ? new LinkCollector() : undefined;
-    port.on('message', (job: ResolveJob) => {
-      port.postMessage(
-        answer(links, () => {
-          resolveShare(receiveJob(job), links);
-        }),
-      );
+    port.on('message', (job: ThreadJob) => {
+      port.postMessage(answer(() => work(job, links)));
     });
     port.postMessage(
-      answer(links, () => {
+      answer(() => {
         takeEntries(start, links, port, makeTap);
+        return { links: links?.links ?? null };
       }),
     );
   });
 }
 
-function answer(links: LinkCollector | undefined, work: () => void): ThreadReply {
+const DONE: ThreadReply = { error: null, links: null, brokenRow: null };
+
+function answer(work: () => Partial<ThreadReply>): ThreadReply {
   try {
-    work();
-    return { error: null, links: links?.links ?? null };
+    return { ...DONE, ...work() };
   } catch (error) {
-    const failure = toAgentError(asStorageError(error, 'storing the pack'));
-    return { error: failure.toJSON(), links: null };
+    return { ...DONE, error: toAgentError(asStorageError(error, 'storing the pack')).toJSON() };
   }
+}
+
+function work(job: ThreadJob, links: LinkCollector | undefined): Partial<ThreadReply> {
+  if (job.kind === 'check') {
+    return { brokenRow: findBrokenRow({ ...job.check, oids: asBuffer(job.check.oids) }) };
+  }
+  resolveShare(receiveJob(job.job), links);
+  return { links: links?.links ?? null };
 }
 
 function takeEntries(

@@ -1,0 +1,173 @@
+/**
+ * A pack stream in; its file, its entry table and its checked trailer out. Two loops over one file:
+ * one stores what comes, the other scans what is stored, at most `aheadBytes` behind. Here, too, the
+ * pack threads are started, and the observer is shown what has come when the trees and the blobs begin.
+ */
+import { untilAborted } from './abortable.ts';
+import { ArrivedObjects } from './arrived-objects.ts';
+import type { ArrivalObserver, ObserverTaps } from './arrival-observer.ts';
+import { SpaceGuard } from './disk-space.ts';
+import type { EntryScanner } from './entry-scanner.ts';
+import { PackError } from '../errors.ts';
+import type { PackLimits, PackTuning } from './limits.ts';
+import { PackReceiver } from './pack-receiver.ts';
+import { PackScan } from './pack-scan.ts';
+import type { PackThreads } from './pack-threads.ts';
+import type { ProgressMeter } from './progress-meter.ts';
+
+export interface ArrivalContext {
+  /** The pack file, empty, open for both. */
+  readonly fd: number;
+  /** Where it is. */
+  readonly packDir: string;
+  readonly limits: PackLimits;
+  readonly tuning: PackTuning;
+  readonly meter: ProgressMeter;
+  readonly observer: ArrivalObserver | undefined;
+  readonly collectLinks: boolean;
+  readonly signal: AbortSignal | undefined;
+}
+
+export interface Arrived {
+  /** The pack's trailer in hex. */
+  readonly checksum: string;
+  readonly packBytes: number;
+}
+
+/** A full queue is looked at again at the latest after this. */
+const ROOM_INTERVAL_MS = 100;
+
+export class Arrival {
+  readonly #context: ArrivalContext;
+  readonly #scanner: EntryScanner;
+  readonly #threads: PackThreads;
+  #threading: Promise<void> | undefined;
+  #taps: ObserverTaps | null = null;
+
+  constructor(context: ArrivalContext, scanner: EntryScanner, threads: PackThreads) {
+    this.#context = context;
+    this.#scanner = scanner;
+    this.#threads = threads;
+    scanner.observer = context.observer;
+  }
+
+  /** Takes the whole stream. Throws PackError, MountError (the disk), the source's error, the signal's reason. */
+  async run(source: AsyncIterable<Uint8Array>): Promise<Arrived> {
+    const { fd, limits, tuning, meter, signal } = this.#context;
+    const receiver = new PackReceiver(fd, limits);
+    const scan = new PackScan(fd, receiver, this.#scanner, tuning.windowBytes, {
+      onStop: () => this.#goOn(),
+      onWindow: () => {
+        this.#afterWindow();
+      },
+    });
+    const stop = new AbortController();
+    const stopped = signal === undefined ? stop.signal : AbortSignal.any([signal, stop.signal]);
+    const scanning = scan.run().catch((error: unknown) => {
+      stop.abort(error);
+      throw error;
+    });
+    const [stored, scanned] = await Promise.allSettled([
+      this.#store(untilAborted(source, stopped), receiver, scan),
+      scanning,
+    ]);
+    // What the stream ended with says more than where it left the scanner.
+    const cut = stored.status === 'rejected' && isTruncation(scanned);
+    if (scanned.status === 'rejected' && !cut) throw scanned.reason;
+    if (stored.status === 'rejected') throw stored.reason;
+    if (scanned.status === 'rejected') throw scanned.reason;
+    const { count } = this.#scanner.table;
+    meter.finish('receiving', receiver.receivedBytes, count, count);
+    return { checksum: scanned.value, packBytes: receiver.receivedBytes };
+  }
+
+  /** Settles when all threads that were started are up. */
+  async settled(): Promise<void> {
+    await this.#threading;
+  }
+
+  async #store(
+    source: AsyncIterable<Uint8Array>,
+    receiver: PackReceiver,
+    scan: PackScan,
+  ): Promise<void> {
+    const { packDir, tuning, meter } = this.#context;
+    const scanner = this.#scanner;
+    const guard = new SpaceGuard(packDir);
+    try {
+      for await (const chunk of source) {
+        receiver.take(chunk);
+        const { receivedBytes } = receiver;
+        await scan.until(tuning.aheadBytes);
+        if (guard.isDue(receivedBytes)) await guard.check(receivedBytes);
+        meter.update('receiving', receivedBytes, scanner.table.count, scanner.totalObjects);
+      }
+    } finally {
+      receiver.end();
+    }
+  }
+
+  #afterWindow(): void {
+    this.#context.signal?.throwIfAborted();
+    this.#threads.throwIfFailed();
+    const { threadedBytes, threadedObjects } = this.#context.tuning;
+    const { totalObjects, table } = this.#scanner;
+    if (table.endOffset > threadedBytes || totalObjects >= threadedObjects) this.#startThreads();
+  }
+
+  /** Starts the threads once; the scanner goes on alone until they are up. */
+  #startThreads(): void {
+    const { fd, limits, tuning, collectLinks } = this.#context;
+    const { threads, entryRingBytes, contentRingBytes } = tuning;
+    if (this.#threading !== undefined || threads === 0 || this.#scanner.totalObjects <= 0) return;
+    const columns = this.#scanner.table.columns();
+    const given = { columns, fd, limits, contentRingBytes, collectLinks };
+    this.#threading = this.#threads.start(threads, entryRingBytes, given).then((rings) => {
+      this.#scanner.parts.router.useThreads(rings);
+    });
+    // The queues are new: there is room.
+    if (this.#taps !== null) void this.#threads.tell(this.#taps.message);
+  }
+
+  /** Mends what the scanner stopped for. */
+  async #goOn(): Promise<void> {
+    const { stopped } = this.#scanner;
+    if (stopped === 'first tree') await this.#beforeTrees();
+    else if (stopped === 'first blob') await this.#beforeBlobs();
+    else await this.#scanner.parts.router.awaited?.progress(ROOM_INTERVAL_MS);
+    this.#threads.throwIfFailed();
+    this.#context.signal?.throwIfAborted();
+  }
+
+  /** The newest commits come first: most often they have their names without any waiting. */
+  async #beforeTrees(): Promise<void> {
+    const { observer } = this.#context;
+    this.#taps = this.#show((objects) => observer?.beforeTrees(objects) ?? null);
+    if (this.#taps === null && this.#threads.count > 0) {
+      await this.#threads.drained();
+      this.#taps = this.#show((objects) => observer?.beforeTrees(objects) ?? null);
+    }
+    if (this.#taps === null) return;
+    this.#scanner.parts.resolver.tap = this.#taps.tap;
+    await this.#threads.tell(this.#taps.message);
+  }
+
+  async #beforeBlobs(): Promise<void> {
+    const { observer } = this.#context;
+    if (observer?.wantsTrees !== true) return;
+    await this.#threads.drained();
+    this.#show((objects) => {
+      observer.beforeBlobs(objects);
+    });
+  }
+
+  #show<T>(look: (objects: ArrivedObjects) => T): T {
+    using objects = new ArrivedObjects(this.#scanner.table, this.#context.fd);
+    return look(objects);
+  }
+}
+
+function isTruncation(scanned: PromiseSettledResult<unknown>): boolean {
+  if (scanned.status === 'fulfilled') return false;
+  return scanned.reason instanceof PackError && scanned.reason.code === 'PACK_TRUNCATED';
+}
