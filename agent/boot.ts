@@ -107,17 +107,15 @@ async function serve(
 }
 
 /** A replaced manifest is a rotation; one that is refused is logged, and everything goes on. */
-function watchForRotation(
-  { config, log }: Session,
-  rotate: () => Promise<void>,
-): Disposable | null {
+function watchForRotation(session: Session, rotate: () => Promise<void>): Disposable | null {
+  const { config, log, manifestVersion: readVersion } = session;
   if (config.manifest === '-') return null;
   const onChange = (): void => {
     rotate().catch((error: unknown) => {
       log.error({ err: error }, 'new manifest refused; the old one stays in force');
     });
   };
-  return watchManifest({ path: config.manifest, onChange });
+  return watchManifest({ path: config.manifest, readVersion, onChange });
 }
 
 function untilStopped(signal: AbortSignal): Promise<never> {

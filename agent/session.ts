@@ -22,6 +22,7 @@ import { makeRunDirectory } from './run-directory.ts';
 import { StatusTable } from './status.ts';
 import type { Token } from './token.ts';
 import { VERSION } from './version.ts';
+import { waitingForManifest } from './waiting.ts';
 import { WarningsSent } from './warnings-sent.ts';
 
 /** How long a manifest that is being replaced may take to become whole. */
@@ -49,6 +50,8 @@ export class Session {
   readonly #credentials: CredentialFiles;
   readonly #slots: Slots;
   readonly #spare: SpareProcess;
+  /** Of the file that was read last. */
+  manifestVersion = '';
   readonly #ending = new AbortController();
   #manifest: Manifest = { sessionId: null, gitUser: null, resources: [], skipped: [] };
   #lastRotation: Promise<void> = Promise.resolve();
@@ -151,7 +154,7 @@ export class Session {
   async begin(): Promise<void> {
     const { log, config } = this;
     this.#manifest = await this.#load(config.manifestTimeoutMs, () => {
-      this.#noteWaiting();
+      this.status.wait(waitingForManifest(config.manifest, config.manifestTimeoutMs));
     });
     const { sessionId, resources, skipped } = this.#manifest;
     for (const { pointer, type } of skipped) {
@@ -211,13 +214,6 @@ export class Session {
     return rotated;
   }
 
-  #noteWaiting(): void {
-    const { manifest: where, manifestTimeoutMs: timeoutMs } = this.config;
-    const now = Date.now();
-    const [since = '', until = ''] = [now, now + timeoutMs].map((at) => new Date(at).toISOString());
-    this.status.wait({ what: 'manifest', where, since, until });
-  }
-
   async #load(timeoutMs: number, onWaiting?: () => void): Promise<Manifest> {
     const { config, host, log, signal } = this;
     const manifest = await loadManifest({
@@ -229,6 +225,9 @@ export class Session {
       runDir: config.runDir,
       allowHttp: config.allowHttp,
       home: host.env['HOME'] ?? null,
+      onRead: (version) => {
+        this.manifestVersion = version;
+      },
       onWaiting: () => {
         log.info({ manifest: config.manifest, timeoutMs }, 'waiting for the manifest');
         onWaiting?.();

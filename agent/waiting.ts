@@ -7,3 +7,10 @@ export interface Waiting {
   readonly since: string;
   readonly until: string;
 }
+
+/** From now on, for so long. @param where a path, or `-`. */
+export function waitingForManifest(where: string, timeoutMs: number): Waiting {
+  const now = Date.now();
+  const [since = '', until = ''] = [now, now + timeoutMs].map((at) => new Date(at).toISOString());
+  return { what: 'manifest', where, since, until };
+}

@@ -23,6 +23,8 @@ export interface ReadManifestContext {
   readonly stdin?: Readable;
   /** Called once, when there is something to wait for. */
   readonly onWaiting?: () => void;
+  /** Called with the version of a file that was read whole; see versionOf(). */
+  readonly onRead?: (version: string) => void;
 }
 
 /** Text that is no JSON is taken for half-written until it has stood still for so long. */
@@ -52,7 +54,10 @@ async function readFileWhenWhole(path: string, context: ReadManifestContext): Pr
     const now = performance.now();
     if (snapshot?.version !== seen?.version) seenSince = now;
     seen = snapshot;
-    if (snapshot !== null && isJson(snapshot.bytes.toString())) return snapshot.bytes;
+    if (snapshot !== null && isJson(snapshot.bytes.toString())) {
+      context.onRead?.(snapshot.version);
+      return snapshot.bytes;
+    }
     const settled = snapshot !== null && snapshot.bytes.length > 0 && now - seenSince >= SETTLE_MS;
     if (settled || now >= deadline) break;
     onWaiting?.();
@@ -102,7 +107,8 @@ async function openRegular(path: string): Promise<FileHandle | null> {
   }
 }
 
-function versionOf({ ino, size, mtimeNs, ctimeNs }: BigIntStats): string {
+/** Differs between two files, and between two states of one that was written to. */
+export function versionOf({ ino, size, mtimeNs, ctimeNs }: BigIntStats): string {
   return [ino, size, mtimeNs, ctimeNs].join(' ');
 }
 

@@ -1,13 +1,16 @@
 /**
- * Tells when the manifest file was replaced or written. In: its path; out: a call per burst of
- * changes. Events say where to look, never what is true: the caller reads the file and compares.
+ * Tells when the manifest file was replaced or written. In: its path and the version that the caller has
+ * read; out: a call when it is another one already, and per burst of changes. Events say where to look, never what is true: the caller reads the file and compares.
  */
 import { statSync, watch } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { errnoOf } from '../errors.ts';
+import { versionOf } from './read-manifest.ts';
 
 export interface WatchManifestContext {
   readonly path: string;
+  /** What was replaced after it was read and before it is watched is not to be missed. */
+  readonly readVersion: string;
   readonly onChange: () => void;
 }
 
@@ -30,6 +33,7 @@ class ManifestWatch implements Disposable {
   constructor(context: WatchManifestContext) {
     this.#context = context;
     this.#close = this.#watch();
+    if (this.#version() !== context.readVersion) this.#settle();
   }
 
   [Symbol.dispose](): void {
@@ -75,7 +79,7 @@ class ManifestWatch implements Disposable {
 
   #version(): string {
     const stats = statSync(this.#context.path, { bigint: true, throwIfNoEntry: false });
-    return stats === undefined ? '' : `${stats.ino} ${stats.size} ${stats.mtimeNs}`;
+    return stats === undefined ? '' : versionOf(stats);
   }
 
   #settle(): void {
