@@ -34,7 +34,10 @@ export default defineConfig(
     files: [
       'agent/pack/**',
       'agent/checkout/**',
-      'agent/repository/index-columns.ts',
+      'agent/repository/directory-reading.ts',
+      'agent/repository/index-table.ts',
+      'agent/repository/listing.ts',
+      'agent/repository/stat-job.ts',
       'agent/repository/tracked*.ts',
       'test/**',
     ],

@@ -3,17 +3,19 @@
  * `git status` lists with a Y (index against file, racy-git) or with a `?` (dir.c), what is ignored,
  * and which directories below are to be entered. Nothing above or below is looked at.
  */
-import { lstatSync, readdirSync } from 'node:fs';
+import { lstatSync } from 'node:fs';
 import type { Dirent, Stats } from 'node:fs';
 import { MODE } from '../checkout/index-entry.ts';
 import { errnoOf } from '../errors.ts';
 import { fsPath } from './byte-path.ts';
 import type { BytePath } from './byte-path.ts';
+import { emptyReading, NONE, NOTHING } from './empty-reading.ts';
 import { isChangedByStats, isDeleted } from './entry-stats.ts';
 import type { TypeTrust } from './entry-stats.ts';
 import type { FileContent } from './file-content.ts';
 import { isIgnored, readDirectoryRules } from './ignore-rules.ts';
 import type { IgnoreRules } from './ignore-rules.ts';
+import { isRealDirectory, listDirectory } from './listing.ts';
 import type { Pace } from './pace.ts';
 import { findGitdir, statOrUndefined } from './repository.ts';
 import type { Repository } from './repository.ts';
@@ -51,6 +53,8 @@ export interface DirectoryContext {
   readonly content: FileContent;
   readonly trust: TypeTrust;
   readonly pace: Pace;
+  /** Answers that another thread has found already. */
+  readonly ahead?: { isUnchanged(position: number): boolean } | undefined;
 }
 
 export interface DirectoryPlace {
@@ -65,8 +69,7 @@ export interface DirectoryPlace {
 
 /** Vanished or turned into something else between two looks: that is a change. */
 const RACED = new Set(['ENOENT', 'ENOTDIR', 'ELOOP', 'ENXIO', 'EINVAL', 'EISDIR']);
-const NOTHING: ReadonlySet<BytePath> = new Set();
-const NONE: readonly BytePath[] = [];
+const NO_POSITIONS: readonly number[] = [];
 
 /** @returns undefined when the directory is gone. Errors of the file system pass through. */
 export async function readDirectory(
@@ -76,7 +79,7 @@ export async function readDirectory(
   const path = `${context.repository.worktree}/${place.prefix}`;
   // A link that came in its place is not followed; who comes from above has just listed it.
   if (!place.isListed && !isRealDirectory(path.slice(0, -1))) return undefined;
-  const listed = list(path);
+  const listed = listDirectory(path);
   return listed === undefined ? undefined : await new DirectoryLook(context, place).read(listed);
 }
 
@@ -91,35 +94,20 @@ export function readMissing(
     if (isDeleted(index, position)) unstaged.add(index.name(position, prefix.length));
   }
   const missingChildren = directory?.children ?? NONE;
-  return { ...EMPTY, present: false, hidden, rules: above, unstaged, missingChildren };
+  return { ...emptyReading(hidden, above), present: false, unstaged, missingChildren };
 }
-
-const EMPTY = {
-  unstaged: NOTHING,
-  untracked: NOTHING,
-  untrackedBytes: 0,
-  nested: NONE,
-  ignoredFiles: 0,
-  ignoredBytes: 0,
-  ignoredDirectories: NONE,
-  children: NONE,
-  hiddenChildren: NONE,
-  missingChildren: NONE,
-  unfinishedGit: false,
-  changedAtMs: 0,
-};
 
 class DirectoryLook {
   readonly #context: DirectoryContext;
   readonly #place: DirectoryPlace;
   readonly #base: BytePath;
-  readonly #found: { -readonly [K in keyof DirectoryReading]: DirectoryReading[K] };
+  readonly #found: ReturnType<typeof emptyReading>;
 
   constructor(context: DirectoryContext, place: DirectoryPlace) {
     this.#context = context;
     this.#place = place;
     this.#base = `${context.repository.worktree}/${place.prefix}`;
-    this.#found = { ...EMPTY, present: true, hidden: place.hidden, rules: place.above };
+    this.#found = emptyReading(place.hidden, place.above);
   }
 
   async read(listed: readonly Dirent[]): Promise<DirectoryReading> {
@@ -127,23 +115,27 @@ class DirectoryLook {
     const { prefix, hidden, above } = this.#place;
     const found = this.#found;
     const directory = index.directory(prefix);
-    const left = new Map<BytePath, number>();
-    for (const position of directory?.positions ?? []) {
-      left.set(index.name(position, prefix.length), position);
-    }
+    const positions = directory?.positions ?? NO_POSITIONS;
+    let next = 0;
     const missing = new Set(directory?.children);
     if (!hidden && listed.some(({ name }) => name === '.gitignore')) {
       found.rules = readDirectoryRules(repository, prefix, above);
     }
+    // Both sides are in the order of their bytes.
     for (const entry of listed) {
       const { name } = entry;
       if (name === '.git') {
         found.unfinishedGit = prefix !== '';
         continue;
       }
-      const position = left.get(name);
+      let position: number | undefined;
+      for (let order = -1; next < positions.length && order <= 0;) {
+        order = index.compareName(positions[next]!, prefix.length, name);
+        if (order < 0) this.#addDeleted(positions[next]!);
+        else if (order === 0) position = positions[next];
+        if (order <= 0) next++;
+      }
       if (position !== undefined) {
-        left.delete(name);
         const changed = this.#isChanged(position, name);
         if (changed ?? (await this.#isOtherContent(position, name))) this.#addUnstaged(name);
       }
@@ -155,9 +147,15 @@ class DirectoryLook {
       }
       if (pace.due) await pace.rest();
     }
-    for (const [name, position] of left) if (isDeleted(index, position)) this.#addUnstaged(name);
+    for (; next < positions.length; next++) this.#addDeleted(positions[next]!);
     if (missing.size > 0) found.missingChildren = [...missing];
     return found;
+  }
+
+  #addDeleted(position: number): void {
+    const { index } = this.#context;
+    if (!isDeleted(index, position)) return;
+    this.#addUnstaged(index.name(position, this.#place.prefix.length));
   }
 
   #addUnstaged(name: BytePath): void {
@@ -200,12 +198,17 @@ class DirectoryLook {
    * are looked at all the same.
    */
   #isChanged(position: number, name: BytePath): boolean | undefined {
-    const { index, trust } = this.#context;
+    const { index, trust, ahead } = this.#context;
+    const found = this.#found;
     if (index.stage(position) !== 0 || index.mode(position) === MODE.directory) return false;
     if (index.isIntentToAdd(position)) return true;
+    if (ahead?.isUnchanged(position) === true) {
+      found.changedAtMs = Math.max(found.changedAtMs, index.ctimeMs(position));
+      return false;
+    }
     const stats = this.#lstat(name);
     if (stats === undefined) return isDeleted(index, position);
-    this.#found.changedAtMs = Math.max(this.#found.changedAtMs, stats.ctimeMs);
+    found.changedAtMs = Math.max(found.changedAtMs, stats.ctimeMs);
     return isChangedByStats(index, position, stats, trust);
   }
 
@@ -224,19 +227,5 @@ class DirectoryLook {
   #lstat(name: BytePath): Stats | undefined {
     const path = fsPath(this.#base + name);
     return statOrUndefined(() => lstatSync(path, { throwIfNoEntry: false }));
-  }
-}
-
-function isRealDirectory(path: BytePath): boolean {
-  const look = () => lstatSync(fsPath(path), { throwIfNoEntry: false });
-  return statOrUndefined(look)?.isDirectory() ?? false;
-}
-
-function list(path: BytePath): Dirent[] | undefined {
-  try {
-    return readdirSync(fsPath(path), { encoding: 'latin1', withFileTypes: true });
-  } catch (error) {
-    if (['ENOENT', 'ENOTDIR', 'ELOOP'].includes(errnoOf(error) ?? '')) return undefined;
-    throw error;
   }
 }

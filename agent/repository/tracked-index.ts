@@ -1,14 +1,16 @@
 /**
- * The index as the ledger keeps it from reading to reading: columns instead of an object per entry
+ * The index as the ledger keeps it from reading to reading: a table instead of an object per entry
  * (about 100 bytes each, all told), and for each directory which entries lie directly in it.
  * In: a Git directory; out: entries by position, in Git's order. gitformat-index.
  */
+import { statSync } from 'node:fs';
 import type { Stats } from 'node:fs';
 import { readIndex } from '../checkout/index-reader.ts';
 import type { CacheTree } from '../checkout/cache-tree.ts';
 import { MODE } from '../checkout/index-entry.ts';
 import type { IndexEntry } from '../checkout/index-entry.ts';
-import { ENTRY_FLAG, IndexColumns } from './index-columns.ts';
+import { IndexTable } from './index-table.ts';
+import type { IndexMemory } from './index-table.ts';
 import { displayPath, isUtf8 } from './byte-path.ts';
 import type { BytePath } from './byte-path.ts';
 import { Doubt } from './doubt.ts';
@@ -25,14 +27,17 @@ export interface TrackedDirectory {
 /** @throws AgentError (INDEX_INVALID) for what Git could not read either. */
 export async function readTrackedIndex(gitdir: BytePath, pace: Pace): Promise<TrackedIndex> {
   if (!isUtf8(gitdir)) throw new Doubt('the path of the Git directory is not UTF-8');
-  const columns = new IndexColumns();
+  const directory = displayPath(gitdir);
+  const fileBytes = statSync(`${directory}/index`, { throwIfNoEntry: false })?.size ?? 0;
+  const table = new IndexTable(fileBytes);
   const onEntry = (entry: IndexEntry): void => {
-    columns.add(entry);
+    table.add(entry);
   };
-  const { entries, cacheTree, mtimeNs } = readIndex(displayPath(gitdir), { onEntry });
-  for (const entry of entries) columns.add(entry);
+  const { entries, cacheTree, mtimeNs } = readIndex(directory, { onEntry });
+  for (const entry of entries) table.add(entry);
+  table.mtimeMs = Number(mtimeNs / 1_000_000_000n) * 1e3 + Number(mtimeNs % 1_000_000_000n) / 1e6;
   await pace.rest();
-  const index = new TrackedIndex(columns, cacheTree, mtimeNs);
+  const index = new TrackedIndex(table, cacheTree);
   await pace.rest();
   return index;
 }
@@ -46,60 +51,67 @@ export class TrackedIndex implements StagedIndex {
   readonly submodules: number[] = [];
   /** Directory (empty for the root, no slash at the end) → oid of its tree, where it is known. */
   readonly cachedTrees: ReadonlyMap<BytePath, string>;
-  readonly #columns: IndexColumns;
+  readonly #table: IndexTable;
   readonly #directories = new Map<BytePath, { positions: number[]; children: BytePath[] }>();
 
-  constructor(columns: IndexColumns, cacheTree: CacheTree | null, mtimeNs: bigint) {
-    this.#columns = columns;
-    this.count = columns.count;
-    this.mtimeMs = Number(mtimeNs / 1_000_000_000n) * 1e3 + Number(mtimeNs % 1_000_000_000n) / 1e6;
+  constructor(table: IndexTable, cacheTree: CacheTree | null) {
+    this.#table = table;
+    this.count = table.count;
+    this.mtimeMs = table.mtimeMs;
     this.#fillDirectories();
     this.cachedTrees = cacheTree === null ? new Map() : collectTrees(cacheTree);
   }
 
   path(position: number): BytePath {
-    return this.#columns.path(position);
+    return this.#table.path(position);
   }
 
   /** The path without its directory, whose length with the slash is given. */
   name(position: number, prefixLength: number): BytePath {
-    return this.#columns.path(position, prefixLength);
+    return this.#table.path(position, prefixLength);
   }
 
   oid(position: number): string {
-    return this.#columns.oid(position);
+    return this.#table.oid(position);
   }
 
   mode(position: number): number {
-    return this.#columns.modes[position]!;
+    return this.#table.mode(position);
   }
 
   stage(position: number): number {
-    return this.#columns.flags[position]! & ENTRY_FLAG.stage;
+    return this.#table.stage(position);
   }
 
   isSkipWorktree(position: number): boolean {
-    return (this.#columns.flags[position]! & ENTRY_FLAG.skipWorktree) !== 0;
+    return this.#table.isSkipWorktree(position);
   }
 
   isIntentToAdd(position: number): boolean {
-    return (this.#columns.flags[position]! & ENTRY_FLAG.intentToAdd) !== 0;
+    return this.#table.isIntentToAdd(position);
   }
 
   /** The low 32 bits, as Git keeps them. */
   size(position: number): number {
-    return this.#columns.sizes[position]!;
+    return this.#table.size(position);
   }
 
   /** Whether these are the times, size and inode that Git saw. */
-  hasStats(position: number, { mtimeMs, ctimeMs, size, ino }: Stats): boolean {
-    const { mtimesMs, ctimesMs, sizes, inodes } = this.#columns;
-    return (
-      mtimesMs[position] === mtimeMs &&
-      ctimesMs[position] === ctimeMs &&
-      sizes[position] === size % 2 ** 32 &&
-      inodes[position] === ino % 2 ** 32
-    );
+  hasStats(position: number, stats: Stats): boolean {
+    return this.#table.hasStats(position, stats);
+  }
+
+  ctimeMs(position: number): number {
+    return this.#table.ctimeMs(position);
+  }
+
+  /** Order of the path after `prefixLength` bytes against `name`, by bytes. */
+  compareName(position: number, prefixLength: number, name: BytePath): number {
+    return this.#table.compareName(position, prefixLength, name);
+  }
+
+  get memory(): IndexMemory {
+    return this.#table.memory;
   }
 
   /** @param prefix empty for the root, else with a slash at the end; undefined for one without entries. */
@@ -118,20 +130,20 @@ export class TrackedIndex implements StagedIndex {
     let high = positions.length;
     while (low < high) {
       const middle = (low + high) >> 1;
-      if (this.name(positions[middle]!, prefix.length) < name) low = middle + 1;
+      if (this.compareName(positions[middle]!, prefix.length, name) < 0) low = middle + 1;
       else high = middle;
     }
     const found = positions[low];
-    return found !== undefined && this.name(found, prefix.length) === name;
+    return found !== undefined && this.compareName(found, prefix.length, name) === 0;
   }
 
   comparePath(position: number, other: TrackedIndex, at: number): number {
-    return this.#columns.comparePath(position, other.#columns, at);
+    return this.#table.comparePath(position, other.#table, at);
   }
 
   /** Whether an entry of the same path says the same of its file. */
   isSameEntry(position: number, other: TrackedIndex, at: number): boolean {
-    return this.#columns.isSame(position, other.#columns, at);
+    return this.#table.isSame(position, other.#table, at);
   }
 
   #fillDirectories(): void {
@@ -141,10 +153,9 @@ export class TrackedIndex implements StagedIndex {
     for (let position = 0; position < this.count; position++) {
       if (this.stage(position) !== 0) this.conflicts.add(this.path(position));
       else if (this.mode(position) === MODE.gitlink) this.submodules.push(position);
-      const found = this.#columns.directoryOf(position);
-      if (found !== prefix) {
-        prefix = found;
-        directory = this.#directory(found);
+      if (position === 0 || !this.#table.isBesideLast(position, prefix.length)) {
+        prefix = this.#table.directoryOf(position);
+        directory = this.#directory(prefix);
       }
       directory.positions.push(position);
     }

@@ -79,6 +79,10 @@ export class LedgerWatch {
     return dirty;
   }
 
+  markHistory(): void {
+    this.#history = true;
+  }
+
   putBack({ history, index }: DirtyParts): void {
     this.#history ||= history;
     this.#index ||= index;
@@ -87,8 +91,8 @@ export class LedgerWatch {
   /** From now on `files` hears which directories to read again. */
   passOn(files: WorktreeFiles, index: TrackedIndex): void {
     this.#ask = { files, index };
-    if (this.#all) files.markAnew('');
-    else if (this.#inputs) files.markBelow('');
+    if (this.#all) files.mark('', 'anew');
+    else if (this.#inputs) files.mark('', 'below');
     this.#all = false;
     this.#inputs = false;
   }

@@ -1,8 +1,8 @@
 /**
  * The ledger of work at risk: everything in one worktree that would be lost with the disk. Read in
- * this process from the files alone: nothing is written, no git is started, and nothing that the
- * repository's configuration names is run. It keeps what it read and reads again what changed; what
- * cannot be read makes the reading "unknown": a ledger never says "clean" without having looked.
+ * this process from the files alone: nothing is written or started, and nothing that the repository's
+ * configuration names is run. It keeps what it read and reads again what changed; what cannot be read
+ * makes the reading "unknown": a ledger never says "clean" without having looked.
  */
 import type { ObjectStore } from '../pack/object-store.ts';
 import { displayPath, toBytePath } from '../repository/byte-path.ts';
@@ -159,8 +159,7 @@ export class Ledger implements Disposable {
     }
     doubts.push(...this.#historyReading.doubts, ...this.#files.doubts);
     // What was in doubt is looked at again by the next reading, whatever happened.
-    if (this.#historyReading.doubts.length > 0)
-      this.#watch.putBack({ history: true, index: false });
+    if (this.#historyReading.doubts.length > 0) this.#watch.markHistory();
     return await this.#summarize(round, staged?.paths);
   }
 
@@ -171,17 +170,10 @@ export class Ledger implements Disposable {
     const history = this.#historyReading;
     const nested = await this.#nested.read(repository, this.#index, this.#files, pace);
     doubts.push(...nested.doubts);
-    const risk = summarize({
-      doubts,
-      history,
-      staged,
-      index: this.#index,
-      files: this.#files,
-      nested,
-    });
+    const parts = { doubts, history, staged, index: this.#index, files: this.#files, nested };
     const { ignoredFiles: files, ignoredBytes: bytes } = this.#files.readings.totals;
     return {
-      risk,
+      risk: summarize(parts),
       head: history.head,
       gitdirs: [repository.gitdir, repository.commondir],
       changedAtMs: Math.max(this.#files.readings.changedAtMs, nested.changedAtMs),
@@ -195,8 +187,10 @@ export class Ledger implements Disposable {
     const before = this.#index;
     try {
       const index = await readTrackedIndex(repository.gitdir, pace);
-      if (before === undefined || index.mtimeMs < before.mtimeMs) this.#files.markBelow('');
-      else this.#files.markEach(await findChangedDirectories(before, index, pace));
+      const isFollowing = before !== undefined && index.mtimeMs >= before.mtimeMs;
+      const changed = isFollowing ? await findChangedDirectories(before, index, pace) : [];
+      for (const prefix of changed) this.#files.mark(prefix);
+      if (!isFollowing) this.#files.mark('', 'below');
       this.#index = index;
     } catch (error) {
       const reason = doubtOf(error);

@@ -17,6 +17,9 @@ import { isIgnored, sameRules } from '../repository/ignore-rules.ts';
 import type { IgnoreRules } from '../repository/ignore-rules.ts';
 import { isSameReading } from '../repository/same-reading.ts';
 import { Doubt } from '../repository/doubt.ts';
+import { DirtyDirectories } from './dirty-directories.ts';
+import type { Extent } from './dirty-directories.ts';
+import { lookAhead } from './stat-ahead.ts';
 import { parentOf } from '../repository/tracked-changes.ts';
 import type { TrackedIndex } from '../repository/tracked-index.ts';
 
@@ -34,16 +37,15 @@ export interface DirectoryWatches {
   prefer(prefix: BytePath): void;
 }
 
-/** Of a directory: its own entries; all below as well; all below, as it may be another directory. */
-type Extent = 'own' | 'below' | 'anew';
-const EXTENTS: readonly Extent[] = ['own', 'below', 'anew'];
-
 /** Directories are named by their prefix: empty for the root, else with a slash at the end. */
 export class WorktreeFiles {
   readonly #readings = new DirectoryTable();
-  /** What is to be read again. */
-  #dirty = new Map<BytePath, Extent>([['', 'below']]);
+  readonly #dirty = new DirtyDirectories();
   readonly #doubts = new Map<BytePath, string>();
+
+  constructor() {
+    this.mark('', 'below');
+  }
 
   get readings(): DirectoryTable {
     return this.#readings;
@@ -53,38 +55,20 @@ export class WorktreeFiles {
     return this.#doubts.values();
   }
 
-  get isDirty(): boolean {
-    return this.#dirty.size > 0;
-  }
-
   /** An entry of that directory has changed; null when the system does not say which. */
   note(prefix: BytePath, name: BytePath | null): void {
     this.mark(prefix);
     if (name === null) return;
     const child = `${prefix}${name}/`;
     // It may be another directory now, or be one no longer.
-    if (this.#readings.has(child)) this.#mark(child, 'anew');
+    if (this.#readings.has(child)) this.mark(child, 'anew');
     if (name === '.git' && prefix !== '') this.mark(parentOf(prefix));
-    if (name === '.gitattributes') this.markBelow(prefix);
+    if (name === '.gitattributes') this.mark(prefix, 'below');
   }
 
-  /** To be read again: its own entries. */
-  mark(prefix: BytePath): void {
-    this.#mark(prefix, 'own');
-  }
-
-  markEach(prefixes: Iterable<BytePath>): void {
-    for (const prefix of prefixes) this.mark(prefix);
-  }
-
-  /** To be read again: everything below. */
-  markBelow(prefix: BytePath): void {
-    this.#mark(prefix, 'below');
-  }
-
-  /** Everything below, none of which needs to be where it was. */
-  markAnew(prefix: BytePath): void {
-    this.#mark(prefix, 'anew');
+  /** To be read again. */
+  mark(prefix: BytePath, extent: Extent = 'own'): void {
+    this.#dirty.mark(prefix, extent);
   }
 
   /** Whether that entry is a directory which was read. */
@@ -102,28 +86,34 @@ export class WorktreeFiles {
 
   /** Reads what is dirty. What becomes dirty in the meantime stays so. */
   async update(context: FilesContext): Promise<void> {
-    const dirty = this.#dirty;
-    this.#dirty = new Map();
-    for (const prefix of this.#doubts.keys()) if (!dirty.has(prefix)) dirty.set(prefix, 'own');
+    for (const prefix of this.#doubts.keys()) this.mark(prefix);
+    const dirty = this.#dirty.take();
     try {
-      const done = new Set<BytePath>();
-      // Shorter ones come first: a directory before those below it.
-      for (const prefix of [...dirty.keys()].sort((a, b) => a.length - b.length)) {
-        const nearest = this.#nearest(prefix);
-        const extent = nearest === prefix ? (dirty.get(prefix) ?? 'own') : 'own';
-        if (!done.has(nearest) || extent !== 'own')
-          await this.#visit(context, nearest, extent, done);
+      for (const [prefix, extent] of dirty) {
+        if (extent === 'anew') for (const below of this.#below(prefix)) unwatch(context, ...below);
       }
+      const expected = [...this.#expected(context, dirty)];
+      using ahead = await lookAhead(context, expected);
+      await this.#visitEach({ ...context, ahead }, dirty);
+      for (const prefix of expected) if (!this.#readings.has(prefix)) context.watch.close(prefix);
     } catch (error) {
-      for (const [prefix, extent] of dirty) this.#mark(prefix, extent);
+      this.#dirty.putBack(dirty);
       throw error;
     }
   }
 
-  #mark(prefix: BytePath, extent: Extent): void {
-    const before = this.#dirty.get(prefix);
-    if (before === undefined || EXTENTS.indexOf(extent) > EXTENTS.indexOf(before)) {
-      this.#dirty.set(prefix, extent);
+  /** The directories with entries that will be read for sure, about in that order. */
+  #expected({ index }: FilesContext, dirty: ReadonlyMap<BytePath, Extent>): Iterable<BytePath> {
+    if ((dirty.get('') ?? 'own') !== 'own') return index.prefixes;
+    return [...dirty.keys()].filter((prefix) => this.#nearest(prefix) === prefix);
+  }
+
+  async #visitEach(context: FilesContext, dirty: ReadonlyMap<BytePath, Extent>): Promise<void> {
+    const done = new Set<BytePath>();
+    for (const [prefix, wanted] of dirty) {
+      const nearest = this.#nearest(prefix);
+      const extent = nearest === prefix ? wanted : 'own';
+      if (!done.has(nearest) || extent !== 'own') await this.#visit(context, nearest, extent, done);
     }
   }
 
@@ -151,7 +141,6 @@ export class WorktreeFiles {
     for (let place = pending.pop(); place !== undefined; place = pending.pop()) {
       const { prefix } = place;
       const before = this.#readings.get(prefix);
-      if (extent === 'anew') this.#unwatch(context, prefix, before);
       context.watch.open(prefix);
       const reading = await this.#read(context, place);
       if (reading === undefined) {
@@ -171,11 +160,12 @@ export class WorktreeFiles {
       this.#dropGone(context, prefix, before, reading);
       for (const name of reading.missingChildren)
         this.#addMissing(context, `${prefix}${name}/`, reading);
+      // The last one pushed is the next one read.
       for (const [names, hidden] of [
-        [reading.children, false],
         [reading.hiddenChildren, true],
+        [reading.children, false],
       ] as const) {
-        for (const name of names) {
+        for (const name of names.toReversed()) {
           const child = `${prefix}${name}/`;
           const known = this.#readings.get(child);
           if (!deep && known?.present === true && known.hidden === hidden) continue;
@@ -224,21 +214,34 @@ export class WorktreeFiles {
 
   /** The directory and all below are no longer part of the worktree, or are read anew. */
   #dropBelow(context: FilesContext, from: BytePath): void {
-    const pending = [from];
-    for (let prefix = pending.pop(); prefix !== undefined; prefix = pending.pop()) {
-      const reading = this.#readings.get(prefix);
+    for (const [prefix, reading] of this.#below(from)) {
       this.#doubts.delete(prefix);
-      this.#unwatch(context, prefix, reading);
-      if (reading === undefined) continue;
+      unwatch(context, prefix, reading);
       this.#readings.delete(prefix);
-      for (const names of [reading.children, reading.hiddenChildren, reading.missingChildren]) {
-        for (const name of names) pending.push(`${prefix}${name}/`);
-      }
     }
   }
 
-  #unwatch({ watch }: FilesContext, prefix: BytePath, reading: DirectoryReading | undefined): void {
-    watch.close(prefix);
-    if (reading?.unfinishedGit === true) watch.close(`${prefix}.git/`);
+  /** The directory and all below, as they were last read. */
+  *#below(from: BytePath): Generator<[BytePath, DirectoryReading | undefined]> {
+    const pending = [from];
+    for (let prefix = pending.pop(); prefix !== undefined; prefix = pending.pop()) {
+      const reading = this.#readings.get(prefix);
+      if (reading !== undefined) {
+        const { children, hiddenChildren, missingChildren } = reading;
+        for (const names of [children, hiddenChildren, missingChildren]) {
+          for (const name of names) pending.push(`${prefix}${name}/`);
+        }
+      }
+      yield [prefix, reading];
+    }
   }
+}
+
+function unwatch(
+  { watch }: FilesContext,
+  prefix: BytePath,
+  reading: DirectoryReading | undefined,
+): void {
+  watch.close(prefix);
+  if (reading?.unfinishedGit === true) watch.close(`${prefix}.git/`);
 }

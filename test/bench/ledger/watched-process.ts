@@ -26,19 +26,22 @@ export interface Reading {
 
 const DEADLINE_MS = 60_000;
 
-/** One file, so that loading it costs what the daemon's does. */
+/** A file for the process and one for its thread, so that loading them costs what the daemon's does. */
 export async function bundle(directory: string): Promise<string> {
-  const outfile = join(directory, 'watched.cjs');
   await build({
-    entryPoints: [join(import.meta.dirname, 'watched.ts')],
-    outfile,
+    entryPoints: [
+      { in: join(import.meta.dirname, 'watched.ts'), out: 'watched' },
+      { in: join(import.meta.dirname, '../../../agent/work/stat-thread.ts'), out: 'stat-thread' },
+    ],
+    outdir: directory,
+    define: { 'import.meta.filename': '__filename', 'import.meta.dirname': '__dirname' },
     bundle: true,
     platform: 'node',
     format: 'cjs',
     target: 'node20.19',
     logLevel: 'error',
   });
-  return outfile;
+  return join(directory, 'watched.js');
 }
 
 export class WatchedProcess implements AsyncDisposable {
