@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { pickCloneEnvironment } from './clone/clone-job.ts';
 import { listRemote } from './clone/discover-refs.ts';
 import { TRANSPORT_LIMITS } from './clone/transport-limits.ts';
-import { AgentError, toAgentError } from './errors.ts';
+import { AgentError, TransportError, toAgentError } from './errors.ts';
 import { Slots } from './lifetime.ts';
 import type { CaptureJob } from './rescue/rescue-job.ts';
 import { captureInProcess } from './rescue/rescue-process.ts';
@@ -168,7 +168,8 @@ export class Rescues implements AsyncDisposable {
     } catch (error) {
       signal.throwIfAborted();
       if (!(error instanceof AgentError) && !timeout.aborted) throw error;
-      log.warn({ err: toAgentError(error), mount: mountPath }, 'the remote was not asked');
+      const err = timeout.aborted ? remoteTimeout(error) : toAgentError(error);
+      log.warn({ err, mount: mountPath }, 'the remote was not asked');
       return null;
     }
   }
@@ -221,6 +222,11 @@ async function settleSafe(directory: string, mount: MountStatus, isKnown: boolea
     if (!isOfThisClone && newest.created_at !== restoredFrom(mountPath)) return;
   }
   await settle(directory, mountPath, new Date());
+}
+
+function remoteTimeout(cause: unknown): TransportError {
+  const words = `expected a list of refs within ${REMOTE_TIMEOUT_MS / 1000} s`;
+  return new TransportError('TRANSPORT_TIMEOUT', words, { cause });
 }
 
 function riskOf({ at_risk: risk, head }: MountStatus): string {

@@ -117,6 +117,25 @@ it(
 );
 
 it(
+  'a remote that says nothing is not waited for: the rescue is written without it',
+  async () => {
+    await using session = await TestSession.open();
+    await session.dropManifest([session.resource('web', TOKENS.web)]);
+    const program = runWithShelf(session);
+    await program.untilReady();
+    await work(session);
+    await untilAtRisk(program, session);
+    session.two.host.fault({ service: 'git-upload-pack' }, { type: 'stall' });
+    await endOf(program);
+    expect(program.log.find(({ msg }) => msg === 'the remote was not asked')).toMatchObject({
+      err: { code: 'TRANSPORT_TIMEOUT', message: 'expected a list of refs within 5 s' },
+    });
+    expect(await rescuesIn(session)).toHaveLength(1);
+  },
+  TIMEOUT_MS,
+);
+
+it(
   'a rescue at the end that has no time is given up, by name, and holds up nothing',
   async () => {
     await using session = await TestSession.open();

@@ -5,7 +5,7 @@ export default defineConfig({
   test: {
     include: ['test/image/*.case.ts'],
     globalSetup: ['test/image/tools.ts'],
-    testTimeout: 180_000,
+    testTimeout: 900_000,
     hookTimeout: 900_000,
     fileParallelism: false,
     reporters: ['verbose'],

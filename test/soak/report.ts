@@ -51,10 +51,10 @@ export interface SoakReport {
   readonly violations: readonly Violation[];
 }
 
-/** Says a slope or a growth that is too large as a violation of its own, before it counts. */
-export function reportOn(soak: Soak, seed: number): SoakReport {
+/** At the end a slope or a growth that is too large is a violation of its own, said before it counts. */
+export function reportOn(soak: Soak, seed: number, isEnd: boolean): SoakReport {
   const longestLife = longestOf(soak.gauges.samples);
-  if (longestLife !== null) judge(soak, longestLife);
+  if (isEnd && longestLife !== null) judge(soak, longestLife);
   const { onTime, all } = soak.gauges.latencyMs;
   const count = (invariant: string): number =>
     soak.violations.filter((violation) => violation.invariant === invariant).length;

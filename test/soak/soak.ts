@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { freePort } from '../demo/stage.ts';
 import { reportOn, tableOf } from './report.ts';
+import type { SoakReport } from './report.ts';
 import { Soak } from './soak-run.ts';
 import { SoakStage } from './stage.ts';
 
@@ -37,20 +38,28 @@ async function main(): Promise<number> {
     onViolation: ({ minute, round, invariant, words }) => {
       console.error(`minute ${minute.toFixed(1)}, round ${round}: ${invariant}: ${words}`);
     },
-    onRound: ({ minute, rounds, users, daemon, violations }) => {
+    onRound: (soak) => {
+      const { minute, rounds, users, daemon, violations } = soak;
       const done = `${users.counts.steps} steps, ${daemon.starts} starts`;
       console.error(
         `minute ${minute.toFixed(1)}, round ${rounds}: ${done}, ${violations.length} violations`,
       );
+      write(soak, false);
     },
   });
   await soak.run();
-  const report = reportOn(soak, seed);
-  mkdirSync(dirname(values.json), { recursive: true });
-  writeFileSync(values.json, `${JSON.stringify(report, null, 2)}\n`);
+  const report = write(soak, true);
   copyFileSync(soak.daemon.logPath, `${values.json}.log`);
   console.log(tableOf(report));
   return report.violations.length === 0 ? 0 : 1;
+}
+
+/** After each round as well: a soak that is ended from outside has said what it had found. */
+function write(soak: Soak, isEnd: boolean): SoakReport {
+  const report = reportOn(soak, seed, isEnd);
+  mkdirSync(dirname(values.json), { recursive: true });
+  writeFileSync(values.json, `${JSON.stringify(report, null, 2)}\n`);
+  return report;
 }
 
 process.exitCode = await main();
