@@ -213,7 +213,7 @@ export const ERROR_TABLE = {
   ),
   RESCUE_OBJECTS_MISSING: fatal(
     EXIT.unavailable,
-    'The remote no longer has what the work builds on. Take the files out with tar, as docs/rescue.md tells.',
+    'The remote no longer has what the work builds on. Restore with --into DIR: it takes out what the rescue itself holds.',
   ),
   RESCUE_NO_DIRECTORY: fatal(
     EXIT.unavailable,

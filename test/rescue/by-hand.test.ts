@@ -80,6 +80,8 @@ test.each(STEPS.map((steps) => [steps.join(', '), steps] as const))(
       for (const [at, step] of steps.entries()) takeStep(lost, step, at);
       const empty = lost.path('empty');
       if (lost.exists('empty')) chmodSync(empty, 0o755);
+      // Clean to Git.
+      chmodSync(lost.path('crlf.txt'), 0o640);
       const { file } = await capture({
         mount: lost.worktree,
         url,

@@ -88,6 +88,38 @@ async function attempt(attack: Attack): Promise<AgentError> {
   return failure as AgentError;
 }
 
+/** One whose path is given as base64. */
+function encoded(kind: 'file' | 'git', path: string): Member {
+  const path_base64 = Buffer.from(path, 'latin1').toString('base64');
+  return member('by-number', 'x', { kind, repository: 0, path_base64 });
+}
+
+/** A ustar header, made by hand: what no library would write. */
+function tarHeader(name: string, size: number, type: string): Buffer {
+  const header = Buffer.alloc(512);
+  header.write(name, 0);
+  header.write('0000644\0', 100);
+  header.write(`${size.toString(8).padStart(11, '0')}\0`, 124);
+  header.write('00000000000\0', 136);
+  header.write('        ', 148);
+  header.write(type, 156);
+  header.write('ustar\x0000', 257);
+  const sum = header.reduce((total, byte) => total + byte, 0);
+  header.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148);
+  return header;
+}
+
+function longNameOfGnu(name: string): Buffer {
+  const content = Buffer.alloc(512);
+  content.write(name);
+  return Buffer.concat([tarHeader('././@LongLink', name.length + 1, 'L'), content]);
+}
+
+/** Before the first member. */
+function withHeaderOf(bytes: Buffer, header: Buffer): Buffer {
+  return gzipSync(Buffer.concat([header, gunzipSync(bytes)]));
+}
+
 const repositories = (...more: Partial<Rescue['repositories'][number]>[]) => ({
   rescue: (rescue: Rescue): Rescue => ({
     ...rescue,
@@ -121,6 +153,39 @@ const PATHS: Readonly<Record<string, Attack>> = {
   'a path into git~1': { members: [file('git~1/config', 'x')] },
   'a path into .git with a dot behind it': { members: [file('.git./config', 'x')] },
   'a path into .git with a stream': { members: [file('.git::$INDEX_ALLOCATION/config', 'x')] },
+  'a path into the hashed short name of .git': { members: [file('GIT~1 .', 'x')] },
+  'a path into .git with a space behind it': { members: [file('.git /config', 'x')] },
+  'a path into .Git with a mark of byte order': { members: [file('.G\ufeffit/config', 'x')] },
+  'a path into .git behind a backslash alone': { members: [file('\\.git', 'x')] },
+  'a path into .git in the middle, in another case': { members: [file('a/.gIt/hooks/x', 'x')] },
+  'a path of base64 that escapes': { members: [encoded('file', '../escaped')] },
+  'a path of base64 that has a NUL': { members: [encoded('file', 'a\0b')] },
+  'a path of base64 that is .git in Latin-1': { members: [encoded('file', '.git/config')] },
+  'a state file of base64 that escapes': { members: [encoded('git', 'refs/../../escaped')] },
+  'a path twice over': {
+    members: [
+      member('both', 'x', { kind: 'file', repository: 0, path: 'a', path_base64: 'Li4vYg==' }),
+    ],
+  },
+  'a directory where a link is': {
+    members: [
+      link('out', tmpdir()),
+      member('out', '', { kind: 'directory', repository: 0, path: 'out' }),
+    ],
+  },
+  'a directory below a link': {
+    members: [
+      link('out', tmpdir()),
+      member('below', '', { kind: 'directory', repository: 0, path: 'out/escaped' }),
+    ],
+  },
+  'a link below a link': { members: [link('out', tmpdir()), link('out/escaped', '/etc/passwd')] },
+  'a link of .gitmodules in another case': { members: [link('.GITMODULES', '/etc/passwd')] },
+  'a link of the short name of .gitmodules': { members: [link('GITMOD~1', '/etc/passwd')] },
+  'a link of .gitmodules with what HFS+ leaves out': {
+    members: [link('.gitmod\u200cules', '/etc/passwd')],
+  },
+  'a file of a repository that is not there': { members: [file('x', 'x', '644', 7)] },
   'a path into .git with what HFS+ leaves out': { members: [file('.g\u200cit/config', 'x')] },
   'a path with a backslash before .git': { members: [file('a\\.git\\config', 'x')] },
   'a path with NUL': { members: [file('a\0b', 'x')] },
@@ -150,6 +215,21 @@ const PATHS: Readonly<Record<string, Attack>> = {
   'a hook in upper case': { members: [git('HOOKS/post-checkout', 'x')] },
   'a configuration that says it is state': { members: [git('config', '[core]\n')] },
   'a configuration in upper case': { members: [git('CONFIG', '[core]\n')] },
+  'the configuration of a worktree in upper case': { members: [git('Config.Worktree', 'x')] },
+  'alternates by another name': { members: [git('OBJECTS/info/alternates', '/tmp\n')] },
+  'alternates over http': { members: [git('objects/info/http-alternates', '/tmp\n')] },
+  'the common directory in upper case': { members: [git('CommonDir', '/tmp\n')] },
+  'a hook of a submodule': { members: [git('modules/x/hooks/post-checkout', 'x')] },
+  'a linked worktree of its own making': { members: [git('worktrees/x/HEAD', 'x')] },
+  'a worktree where restores put them': { members: [git('mount-agent-worktrees/x/f', 'x')] },
+  'a reflog that leaves logs': { members: [git('logs/refs/../../config', 'x')] },
+  'a ref with an empty name': { members: [git('refs/heads//x', 'x')] },
+  'a ref with a control character': { members: [git('refs/heads/a\x1b[2J', 'x')] },
+  'a ref that begins with a dot': { members: [git('refs/heads/.x', 'x')] },
+  'a ref with NUL': { members: [git('refs/heads/x\0y', 'x')] },
+  'a ref and a directory of its name': {
+    members: [git('refs/heads/one', 'x'), git('refs/heads/one/two', 'x')],
+  },
   'the configuration of a submodule': { members: [git('modules/x/config', '[core]\n')] },
   'the place of a linked worktree': { members: [git('worktrees/x/gitdir', '/tmp\n')] },
   'a mark of our own': { members: [git('mount-agent.json', '{}')] },
@@ -173,6 +253,26 @@ const PATHS: Readonly<Record<string, Attack>> = {
     { kind: 'submodule', path: 'a', gitdir: '.git/modules/a' },
     { kind: 'submodule', path: 'b', gitdir: '.git/modules/a' },
   ),
+  'a nested repository in .git': repositories({ path: 'a/.GIT', gitdir: 'a/.GIT/.git' }),
+  'a nested repository that is the mount': repositories({ path: '', gitdir: '.git' }),
+  'a second mount': repositories({ kind: 'mount', path: 'a' }),
+  'a linked worktree of a linked worktree': repositories(
+    { kind: 'linked', path: 'a', gitdir: '.git/worktrees/a', shares_with: 0 },
+    { kind: 'linked', path: 'b', gitdir: '.git/worktrees/b', shares_with: 1 },
+  ),
+  'a linked worktree of nobody': repositories({
+    ...{ kind: 'linked', path: 'a', gitdir: '.git/worktrees/a', shares_with: 9 },
+  }),
+  'a linked worktree outside whose path has ..': repositories({
+    ...{ kind: 'linked', path: '/tmp/../etc', gitdir: '.git/worktrees/a', shares_with: 0 },
+  }),
+  'a linked worktree outside whose id is a short name of .git': repositories({
+    ...{ kind: 'linked', path: '/tmp/x', gitdir: '.git/worktrees/git~1', shares_with: 0 },
+  }),
+  'a linked worktree that says it was put into .git': repositories({
+    ...{ kind: 'linked', path: '.git/hooks', gitdir: '.git/worktrees/a', shares_with: 0 },
+  }),
+  'two worktrees in one place': repositories({ path: 'a' }, { path: 'a', gitdir: 'a/b/.git' }),
   'a linked worktree that is called ..': repositories({
     ...{ kind: 'linked', path: 'a', gitdir: '.git/worktrees/..', shares_with: 0 },
   }),
@@ -212,6 +312,54 @@ const FILES: Readonly<Record<string, Attack>> = {
     members: [{ ...file('soft', ''), header: { type: 'symlink', linkname: '/etc/passwd' } }],
   },
   'a device': { members: [{ ...file('device', ''), header: { type: 'character-device' } }] },
+  'a block device': { members: [{ ...file('block', ''), header: { type: 'block-device' } }] },
+  'a directory of the archive': {
+    members: [{ ...file('directory', ''), header: { type: 'directory' } }],
+  },
+  'a contiguous file': { members: [{ ...file('cont', ''), header: { type: 'contiguous-file' } }] },
+  'a long name of GNU tar': { bytes: (bytes) => withHeaderOf(bytes, longNameOfGnu('../escaped')) },
+  'a sparse file of GNU tar': {
+    bytes: (bytes) => withHeaderOf(bytes, tarHeader('sparse', 0, 'S')),
+  },
+  'a member of a type that nobody knows': {
+    bytes: (bytes) => withHeaderOf(bytes, tarHeader('odd', 0, 'Z')),
+  },
+  'a header whose sum is wrong': {
+    bytes: (bytes) => {
+      const header = tarHeader('odd', 0, '0');
+      header[0] = 0x41;
+      return withHeaderOf(bytes, header);
+    },
+  },
+  'a size in the header that has no end': {
+    bytes: (bytes) => withHeaderOf(bytes, tarHeader('huge', 2 ** 33 - 1, '0')),
+  },
+  'a pax record that names another path': {
+    members: [{ ...file('plain', 'x'), header: { pax: { path: '../escaped' } } }],
+  },
+  'a pax record that says another size': {
+    members: [{ ...file('plain', 'xyz'), header: { pax: { size: '1' } } }],
+  },
+  'two archives one behind the other': {
+    bytes: (bytes) => Buffer.concat([bytes, bytes]),
+  },
+  'a gzip stream that another follows': {
+    bytes: (bytes) => Buffer.concat([bytes, gzipSync(tarHeader('more', 0, '0'))]),
+  },
+  'a bomb: much more than its manifest says': {
+    bytes: (bytes) => {
+      const tar = gunzipSync(bytes);
+      const zeros = Buffer.alloc(32 * 2 ** 20);
+      const bomb = Buffer.concat([tarHeader('bomb', zeros.length, '0'), zeros]);
+      return gzipSync(Buffer.concat([bomb, tar]));
+    },
+  },
+  'a header that is a bomb': {
+    bytes: () => {
+      const zeros = Buffer.alloc(32 * 2 ** 20, ' ');
+      return gzipSync(Buffer.concat([tarHeader('rescue.json', zeros.length, '0'), zeros]));
+    },
+  },
   'a pipe': { members: [{ ...file('pipe', ''), header: { type: 'fifo' } }] },
   'a manifest that is no JSON': { manifest: () => '{' },
   'a manifest that is nested a million times': { manifest: () => '['.repeat(1_000_000) },
