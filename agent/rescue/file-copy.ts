@@ -1,11 +1,12 @@
 /**
  * A file that somebody may be writing in; its bytes of one moment out, or word that there was no such
  * moment. Small files are read until two looks around a reading agree; large ones go by in pieces and
- * are judged at their end.
+ * are judged at their end. Whatever happens to a file that was begun, as many bytes come as were said.
  */
 import { lstatSync, readlinkSync } from 'node:fs';
 import type { BigIntStats } from 'node:fs';
 import { open } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
 import { constants } from 'node:fs';
 import { errnoOf } from '../errors.ts';
 import { fsPath } from '../repository/byte-path.ts';
@@ -15,7 +16,8 @@ import { statOrUndefined } from '../repository/repository.ts';
 import { readFully } from '../pack/regular-file.ts';
 import { signatureOf } from './state-files.ts';
 
-export interface Copy {
+/** To be disposed of: a large one is open. */
+export interface Copy extends AsyncDisposable {
   readonly kind: 'file' | 'symlink';
   readonly stats: BigIntStats;
   readonly size: number;
@@ -23,18 +25,22 @@ export interface Copy {
   readonly pieces: Iterable<Buffer> | AsyncIterable<Buffer>;
   /** Asked after the pieces: whether they are of one moment. */
   readonly isWhole: () => boolean;
+  /** Asked after the pieces: why they could not all be read. */
+  readonly failure: () => string | undefined;
 }
 
-const HELD_BYTES = 4 * 2 ** 20;
+const HELD_BYTES = 4n * 2n ** 20n;
 const PIECE_BYTES = 256 * 1024;
 const ATTEMPTS = 3;
+const GONE = new Set(['ENOENT', 'ENOTDIR', 'ELOOP', 'EISDIR', 'ENXIO', 'ENODEV']);
+const UNREADABLE = new Set(['EIO', 'ESTALE', 'EACCES', 'EPERM']);
 
 /** undefined when there is neither file nor symlink. Throws errnos such as EACCES as they are. */
-export function copyOf(place: BytePath): Copy | undefined {
+export async function copyOf(place: BytePath): Promise<Copy | undefined> {
   const stats = lookAt(place);
   if (stats?.isSymbolicLink() === true) return linkCopy(place, stats);
   if (stats?.isFile() !== true) return undefined;
-  return stats.size <= HELD_BYTES ? heldCopy(place) : streamedCopy(place, stats);
+  return stats.size <= HELD_BYTES ? heldCopy(place) : await StreamedCopy.open(place);
 }
 
 export function lookAt(place: BytePath): BigIntStats | undefined {
@@ -44,8 +50,7 @@ export function lookAt(place: BytePath): BigIntStats | undefined {
 function linkCopy(place: BytePath, stats: BigIntStats): Copy | undefined {
   try {
     const target = readlinkSync(fsPath(place), 'buffer');
-    const facts = { kind: 'symlink', stats, size: target.length, pieces: [target] } as const;
-    return { ...facts, isWhole: () => true };
+    return held('symlink', stats, target, true);
   } catch (error) {
     if (['ENOENT', 'EINVAL', 'ENOTDIR'].includes(errnoOf(error) ?? '')) return undefined;
     throw error;
@@ -59,8 +64,9 @@ function heldCopy(place: BytePath): Copy | undefined {
     const content = withRegularFile(
       place,
       (fd, { size }) => {
-        const buffer = Buffer.allocUnsafe(size);
-        return buffer.subarray(0, readFully(fd, buffer, 0, size, 0));
+        // It may have grown since it was small.
+        const buffer = Buffer.allocUnsafe(Math.min(size, Number(HELD_BYTES)));
+        return buffer.subarray(0, readFully(fd, buffer, 0, buffer.length, 0));
       },
       { noFollow: true },
     );
@@ -69,33 +75,93 @@ function heldCopy(place: BytePath): Copy | undefined {
     const isWhole =
       signatureOf(before) === signatureOf(after) && content.length === Number(after.size);
     if (!isWhole && attempt < ATTEMPTS) continue;
-    const facts = { kind: 'file', stats: before, size: content.length, pieces: [content] } as const;
-    return { ...facts, isWhole: () => isWhole };
+    return held('file', before, content, isWhole);
   }
 }
 
-function streamedCopy(place: BytePath, stats: BigIntStats): Copy {
-  const size = Number(stats.size);
-  const isWhole = (): boolean => {
-    const now = lookAt(place);
-    return now !== undefined && signatureOf(now) === signatureOf(stats);
+function held(kind: Copy['kind'], stats: BigIntStats, content: Buffer, isWhole: boolean): Copy {
+  return {
+    ...{ kind, stats, size: content.length, pieces: [content] },
+    isWhole: () => isWhole,
+    failure: () => undefined,
+    [Symbol.asyncDispose]: () => Promise.resolve(),
   };
-  return { kind: 'file', stats, size, pieces: readPieces(place, size), isWhole };
 }
 
-/** As many bytes as were promised: what a file that shrinks lacks is made up for by zeros. */
-async function* readPieces(place: BytePath, size: number): AsyncGenerator<Buffer> {
-  const { O_RDONLY, O_NONBLOCK, O_NOFOLLOW } = constants;
-  let left = size;
-  await using file = await open(fsPath(place), O_RDONLY | O_NONBLOCK | O_NOFOLLOW);
-  while (left > 0) {
-    const buffer = Buffer.allocUnsafe(Math.min(PIECE_BYTES, left));
-    const { bytesRead } = await file.read(buffer, 0, buffer.length, null);
-    if (bytesRead === 0) break;
-    left -= bytesRead;
-    yield buffer.subarray(0, bytesRead);
+class StreamedCopy implements Copy {
+  readonly kind = 'file';
+  readonly stats: BigIntStats;
+  readonly size: number;
+  readonly #place: BytePath;
+  readonly #file: FileHandle;
+  #failure: string | undefined;
+
+  private constructor(place: BytePath, file: FileHandle, stats: BigIntStats) {
+    this.#place = place;
+    this.#file = file;
+    this.stats = stats;
+    this.size = Number(stats.size);
   }
-  for (; left > 0; left -= Math.min(PIECE_BYTES, left)) {
-    yield Buffer.alloc(Math.min(PIECE_BYTES, left));
+
+  static async open(place: BytePath): Promise<Copy | undefined> {
+    const { O_RDONLY, O_NONBLOCK, O_NOFOLLOW, O_NOCTTY } = constants;
+    let file: FileHandle;
+    try {
+      file = await open(fsPath(place), O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_NOCTTY);
+    } catch (error) {
+      if (GONE.has(errnoOf(error) ?? '')) return undefined;
+      throw error;
+    }
+    const stats = await file.stat({ bigint: true });
+    if (stats.isFile()) return new StreamedCopy(place, file, stats);
+    await file.close();
+    return undefined;
+  }
+
+  /** What a file that shrinks, or cannot be read on, lacks is made up for by zeros. */
+  get pieces(): AsyncIterable<Buffer> {
+    return this.#read();
+  }
+
+  isWhole(): boolean {
+    const now = lookAt(this.#place);
+    return (
+      this.#failure === undefined &&
+      now !== undefined &&
+      signatureOf(now) === signatureOf(this.stats)
+    );
+  }
+
+  failure(): string | undefined {
+    return this.#failure;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#file.close();
+  }
+
+  async *#read(): AsyncGenerator<Buffer> {
+    let left = this.size;
+    while (left > 0) {
+      const buffer = Buffer.allocUnsafe(Math.min(PIECE_BYTES, left));
+      const bytesRead = await this.#fill(buffer);
+      if (bytesRead === 0) break;
+      left -= bytesRead;
+      yield buffer.subarray(0, bytesRead);
+    }
+    for (; left > 0; left -= Math.min(PIECE_BYTES, left)) {
+      yield Buffer.alloc(Math.min(PIECE_BYTES, left));
+    }
+  }
+
+  async #fill(buffer: Buffer): Promise<number> {
+    try {
+      return (await this.#file.read(buffer, 0, buffer.length, null)).bytesRead;
+    } catch (error) {
+      const errno = errnoOf(error);
+      if (errno === undefined || !UNREADABLE.has(errno)) throw error;
+      this.#failure = errno;
+      return 0;
+    }
   }
 }

@@ -50,7 +50,7 @@ export class GitMembers {
     const { commondir } = this.#surveyed.repository;
     for (const oid of oids) {
       const path = lfsPath(oid);
-      const copy = copyOf(`${commondir}/${path}`);
+      await using copy = await copyOf(`${commondir}/${path}`);
       if (copy === undefined) continue;
       const facts = this.#facts({ path, kind: 'git', stats: copy.stats, content: undefined });
       await this.#archive.addStream(facts, copy.size, copy.pieces);
@@ -58,7 +58,7 @@ export class GitMembers {
   }
 
   async #writeLarge(gitdir: BytePath, file: StateFile): Promise<boolean> {
-    const copy = copyOf(`${gitdir}/${file.path}`);
+    await using copy = await copyOf(`${gitdir}/${file.path}`);
     if (copy === undefined) return false;
     await this.#archive.addStream(this.#facts(file), copy.size, copy.pieces, secondsOf(file));
     return copy.isWhole() && signatureOf(copy.stats) === signatureOf(file.stats);

@@ -21,6 +21,9 @@ interface Taken {
   readonly member: number;
 }
 
+/** Stands for a signature: an empty directory is there or not. */
+const DIRECTORY = 'directory';
+
 export class WorktreeMembers {
   readonly #archive: Archive;
   readonly #number: number;
@@ -45,6 +48,8 @@ export class WorktreeMembers {
     const changed: BytePath[] = [];
     for (const path of plan.files.keys()) {
       if (this.#isTaken(worktree, path)) continue;
+      // What could not be read once is said, and not a change.
+      if (this.#leftOut.has(path)) continue;
       if (this.#round > 0) changed.push(path);
       this.#supersede(path);
       if (!(await this.#file(worktree, path)) && this.#round === 0) changed.push(path);
@@ -73,7 +78,7 @@ export class WorktreeMembers {
   /** @returns false when its bytes are not of one moment. */
   async #file(worktree: BytePath, path: BytePath): Promise<boolean> {
     try {
-      const copy = copyOf(`${worktree}/${path}`);
+      await using copy = await copyOf(`${worktree}/${path}`);
       // Gone since it was planned: the next look does not plan it.
       if (copy === undefined) return false;
       const kind = isRefusedPath(path, copy.kind === 'symlink') ? 'apart' : copy.kind;
@@ -85,24 +90,32 @@ export class WorktreeMembers {
         copy.pieces,
         Number(copy.stats.mtimeMs / 1000n),
       );
+      const [isWhole, failure] = [copy.isWhole(), copy.failure()];
+      this.#remember(path, isWhole ? signatureOf(copy.stats) : '');
+      if (failure !== undefined) return this.#leaveOut(path, failure);
       this.#leftOut.delete(path);
-      this.#remember(path, copy.isWhole() ? signatureOf(copy.stats) : '');
-      return copy.isWhole();
+      return isWhole;
     } catch (error) {
       const errno = errnoOf(error) ?? '';
       if (!['EACCES', 'EPERM', 'EIO'].includes(errno)) throw error;
-      this.#leftOut.set(path, `${displayPath(path)} cannot be read (${errno})`);
-      return true;
+      return this.#leaveOut(path, errno);
     }
+  }
+
+  #leaveOut(path: BytePath, errno: string): true {
+    this.#supersede(path);
+    this.#leftOut.set(path, `${displayPath(path)} cannot be read (${errno})`);
+    return true;
   }
 
   async #directories(paths: readonly BytePath[]): Promise<void> {
     for (const path of paths) {
-      if (this.#taken.has(path)) continue;
+      if (this.#taken.get(path)?.signature === DIRECTORY) continue;
+      this.#supersede(path);
       const kind = isRefusedPath(path, false) ? 'apart' : 'directory';
       if (kind === 'apart') continue;
       await this.#archive.add(this.#facts(kind, 'directories', path, {}), Buffer.alloc(0));
-      this.#remember(path, 'directory');
+      this.#remember(path, DIRECTORY);
     }
   }
 
