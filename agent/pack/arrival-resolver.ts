@@ -6,7 +6,7 @@
  */
 import { PackError } from '../errors.ts';
 import { ContentRing } from './content-ring.ts';
-import { DeltaFault, DeltaHeader, applyDelta } from './delta.ts';
+import { DeltaFault, DeltaHeader, applyDelta, sameBeginOf } from './delta.ts';
 import { OBJECT_TYPE } from './entry-header.ts';
 import { EntryReader } from './entry-reader.ts';
 import { NO_BASE, type EntryColumns } from './entry-table.ts';
@@ -41,6 +41,9 @@ export class ArrivalResolver {
   readonly #reader: EntryReader;
   #delta = Buffer.allocUnsafeSlow(16 * 1024);
   readonly #header = new DeltaHeader();
+  /** Of what was made last: so many bytes at its begin and end are its base's. */
+  #sameBegin = 0;
+  #sameEnd = 0;
 
   /** @param fd the pack file; an entry is in it before it comes here. */
   constructor(
@@ -93,7 +96,7 @@ export class ArrivalResolver {
       hashObject(type, bytes, made, resultSize, oids, row);
       types[row] = type;
       this.resolvedCount++;
-      this.links?.take(row, type, bytes, made, resultSize);
+      this.links?.take(row, type, bytes, made, resultSize, this.#sameBegin, this.#sameEnd);
       this.tap?.take(row, type, bytes, made, resultSize);
     } catch (error) {
       throw asDeltaError(error, offsets[row]!);
@@ -157,7 +160,18 @@ export class ArrivalResolver {
     const from = made + resultSize;
     delta.copy(bytes, from, position, end);
     const to = from + deltaSize;
-    applyDelta(bytes, baseStart, baseSize, bytes, from, to, bytes, made, resultSize);
+    this.#sameEnd = applyDelta(
+      bytes,
+      baseStart,
+      baseSize,
+      bytes,
+      from,
+      to,
+      bytes,
+      made,
+      resultSize,
+    );
+    this.#sameBegin = sameBeginOf(bytes, from);
     ring.keep(row, made);
     this.#account(row, resultSize);
     return made;
