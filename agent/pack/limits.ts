@@ -65,7 +65,7 @@ export const PACK_TUNING: PackTuning = {
   contentRingBytes: 16 * MiB,
   entryRingBytes: 4 * MiB,
   threads: Math.min(3, availableParallelism() - 1),
-  threadedBytes: 4 * MiB,
+  threadedBytes: 8 * MiB,
   threadedObjects: 30_000,
   largestShortOffset: 0x7fff_ffff,
 };
