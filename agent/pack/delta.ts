@@ -122,6 +122,6 @@ export function sameBeginOf(delta: Buffer, position: number): number {
   let length = 0;
   if (op & 0x10) length = delta[from++]!;
   if (op & 0x20) length |= delta[from++]! << 8;
-  if (op & 0x40) length |= delta[from++]! << 16;
+  if (op & 0x40) length |= delta[from]! << 16;
   return length === 0 ? 0x1_0000 : length;
 }
