@@ -133,8 +133,9 @@ function countUnpushed(repository: ScratchRepository): number {
 
 /** Those that came with the clone and are where they were: what has been moved proves nothing. */
 function tagsOfTheRemote(repository: ScratchRepository): string[] {
-  const tags = readTags(repository.worktree);
-  return [...repository.clonedTags].flatMap(([name, oid]) => (tags.get(name) === oid ? [oid] : []));
+  const { clonedTags, retagged, worktree } = repository;
+  const tags = retagged ? readTags(worktree) : clonedTags;
+  return [...clonedTags].flatMap(([name, oid]) => (tags.get(name) === oid ? [oid] : []));
 }
 
 /** Every byte that names a commit: with equal ones the question about unpushed commits is the same. */

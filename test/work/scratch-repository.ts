@@ -66,6 +66,8 @@ export class ScratchRepository {
   readonly clonedTags: ReadonlyMap<string, string>;
   /** Whether git may have been told not to look at files: a fresh copy knows that it was not. */
   blinkered = true;
+  /** Whether the tags that came with the clone may be gone or elsewhere. */
+  retagged = true;
 
   /** @param clonedTags those that are there, where nobody knows better. */
   constructor(base: string, clonedTags?: ReadonlyMap<string, string>) {
@@ -114,6 +116,7 @@ export class ScratchRepository {
   }
 
   #note(args: readonly string[]): void {
+    this.retagged ||= args[0] === 'tag';
     this.blinkered ||= args.some((arg) => /^--(?:assume-unchanged|skip-worktree)$/.test(arg));
   }
 }
@@ -205,7 +208,7 @@ export function copyTemplate(template: string): ScratchRepository {
   const config = repository.path('.git/config');
   writeFileSync(config, readFileSync(config, 'utf8').replaceAll(template, base));
   repository.git('update-index', '-q', '--refresh');
-  repository.blinkered = false;
+  [repository.blinkered, repository.retagged] = [false, false];
   return repository;
 }
 
