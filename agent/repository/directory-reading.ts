@@ -13,7 +13,7 @@ import { emptyReading, NONE, NOTHING } from './empty-reading.ts';
 import { isChangedByStats, isDeleted } from './entry-stats.ts';
 import type { TypeTrust } from './entry-stats.ts';
 import type { FileContent } from './file-content.ts';
-import { isIgnored, readDirectoryRules } from './ignore-rules.ts';
+import { isIgnored, parseRules, readDirectoryRules } from './ignore-rules.ts';
 import type { IgnoreRules } from './ignore-rules.ts';
 import { isRealDirectory, listDirectory } from './listing.ts';
 import type { Pace } from './pace.ts';
@@ -111,16 +111,14 @@ class DirectoryLook {
   }
 
   async read(listed: readonly Dirent[]): Promise<DirectoryReading> {
-    const { index, pace, repository } = this.#context;
-    const { prefix, hidden, above } = this.#place;
+    const { index, pace } = this.#context;
+    const { prefix, hidden } = this.#place;
     const found = this.#found;
     const directory = index.directory(prefix);
     const positions = directory?.positions ?? NO_POSITIONS;
     let next = 0;
     const missing = new Set(directory?.children);
-    if (!hidden && listed.some(({ name }) => name === '.gitignore')) {
-      found.rules = readDirectoryRules(repository, prefix, above);
-    }
+    if (!hidden) found.rules = this.#readRules(listed);
     // Both sides are in the order of their bytes.
     for (const entry of listed) {
       const { name } = entry;
@@ -150,6 +148,19 @@ class DirectoryLook {
     for (; next < positions.length; next++) this.#addDeleted(positions[next]!);
     if (missing.size > 0) found.missingChildren = [...missing];
     return found;
+  }
+
+  /** Those of a file that a sparse checkout left out stand in the index. */
+  #readRules(listed: readonly Dirent[]): IgnoreRules | undefined {
+    const { index, content, repository } = this.#context;
+    const { prefix, above } = this.#place;
+    if (listed.some(({ name }) => name === '.gitignore')) {
+      return readDirectoryRules(repository, prefix, above);
+    }
+    const position = index.find(prefix, '.gitignore');
+    if (position === undefined || !index.isSkipWorktree(position)) return above;
+    const text = content.readBlob(index.oid(position)).toString('latin1');
+    return parseRules(text, prefix.length, above);
   }
 
   #addDeleted(position: number): void {

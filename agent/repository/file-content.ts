@@ -54,6 +54,11 @@ export class FileContent {
     return same;
   }
 
+  /** @throws Doubt when it is missing. */
+  readBlob(oid: string): Buffer {
+    return readObject(this.#objects, oid, 'blob');
+  }
+
   #remember(path: BytePath, signature: string, same: boolean): void {
     if (this.#known.size >= CACHE_LIMIT) this.#known.clear();
     this.#known.set(path, { signature, same });
@@ -74,7 +79,7 @@ export class FileContent {
     if (conversion === null) return (await this.#hashFile(place)) === oid;
     const content = readRegularFile(place, { noFollow: true });
     if (content === undefined) return false;
-    const stored = toStored(content, conversion, () => readObject(this.#objects, oid, 'blob'));
+    const stored = toStored(content, conversion, () => this.readBlob(oid));
     return blobOid(stored) === oid;
   }
 

@@ -45,7 +45,15 @@ function readRules(
   above: IgnoreRules | undefined,
   options: { readonly noFollow?: boolean } = {},
 ): IgnoreRules | undefined {
-  const text = readBytesAsText(file, options);
+  return parseRules(readBytesAsText(file, options), baseLength, above);
+}
+
+/** @param text of the file; undefined when there is none. */
+export function parseRules(
+  text: string | undefined,
+  baseLength: number,
+  above: IgnoreRules | undefined,
+): IgnoreRules | undefined {
   const patterns = text === undefined ? [] : parseIgnoreFile(text).reverse();
   if (text === undefined || patterns.length === 0) return above;
   return { patterns, baseLength, above, text };

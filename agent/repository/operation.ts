@@ -9,11 +9,11 @@ import { exists } from './repository.ts';
 export type Operation = 'merge' | 'rebase' | 'cherry-pick' | 'revert' | 'bisect' | 'am';
 
 export function readOperation(gitdir: BytePath): Operation | null {
+  const isAm = exists(`${gitdir}/rebase-apply/applying`);
   if (exists(`${gitdir}/rebase-merge`)) return 'rebase';
+  if (exists(`${gitdir}/rebase-apply`) && !isAm) return 'rebase';
   if (exists(`${gitdir}/MERGE_HEAD`)) return 'merge';
-  if (exists(`${gitdir}/rebase-apply`)) {
-    return exists(`${gitdir}/rebase-apply/applying`) ? 'am' : 'rebase';
-  }
+  if (isAm) return 'am';
   if (exists(`${gitdir}/CHERRY_PICK_HEAD`)) return 'cherry-pick';
   if (exists(`${gitdir}/REVERT_HEAD`)) return 'revert';
   return readSequence(gitdir) ?? (exists(`${gitdir}/BISECT_LOG`) ? 'bisect' : null);

@@ -125,6 +125,11 @@ export class TrackedIndex implements StagedIndex {
 
   /** Whether that file is in the index. */
   has(prefix: BytePath, name: BytePath): boolean {
+    return this.find(prefix, name) !== undefined;
+  }
+
+  /** Position of that file's entry, the first one of a conflict. */
+  find(prefix: BytePath, name: BytePath): number | undefined {
     const positions = this.#directories.get(prefix)?.positions ?? [];
     let low = 0;
     let high = positions.length;
@@ -134,7 +139,8 @@ export class TrackedIndex implements StagedIndex {
       else high = middle;
     }
     const found = positions[low];
-    return found !== undefined && this.compareName(found, prefix.length, name) === 0;
+    const isIt = found !== undefined && this.compareName(found, prefix.length, name) === 0;
+    return isIt ? found : undefined;
   }
 
   comparePath(position: number, other: TrackedIndex, at: number): number {

@@ -72,6 +72,17 @@ test('the marker of a clone tells its tags from own ones when refs have long bee
   expect((await takeLedger({ worktree })).risk?.unpushed_commits).toBe(1);
 });
 
+test('rules in a .gitignore that a sparse checkout left out still hold', async () => {
+  const repository = fresh();
+  repository.git('sparse-checkout', 'set', '--no-cone', 'src');
+  expect(repository.exists('.gitignore')).toBe(false);
+  using watched = watchedLedger(repository);
+  await compare(repository, watched, 'a sparse checkout');
+  for (const name of ['ignored.log', 'build/x', 'src/seen']) repository.write(name, 'x');
+  await compare(repository, watched, 'new files');
+  expect((await takeFresh(repository)).risk?.paths).toEqual(['src/seen']);
+});
+
 describe('the ledger says what git says after', () => {
   test.each(Object.entries({ ...ALL_STEPS, ...FIRST_STEPS }))('%s', async (_name, step) => {
     const repository = fresh();
