@@ -45,6 +45,8 @@ async function loseAndRestore(lost: ScratchRepository): Promise<string[]> {
     }
     // At the time that it really is, as the tags that came with it are told by that.
     runGit(base, ['clone', '-q', origin, 'work'], { GIT_COMMITTER_DATE: undefined });
+    // Of a remote in another directory git copies this as well; one on a network has none to give.
+    rmSync(join(mount, '.git/objects/info/commit-graph'), { force: true });
     await restore({
       ...{ file: outcome.file, mount, mountPath: mount, signal },
       ...{ withHooks: true, withConfig: true, outsideWorktrees: true },

@@ -20,18 +20,23 @@ const NO_LOCKS = { GIT_OPTIONAL_LOCKS: '0' };
 const AT_REST =
   /^(?:HEAD|ORIG_HEAD|FETCH_HEAD|COMMIT_EDITMSG|AUTO_MERGE|branches|config|description|hooks|index|info|logs|modules|mount-agent\.json|objects|packed-refs|refs|shallow|sharedindex\..*|worktrees)$/;
 
-export function expectedRisk(repository: ScratchRepository): ExpectedRisk | null {
-  const status = count(repository.worktree, askStatus(repository));
-  const linked = linkedWithWork(repository, status.paths);
+export interface Expected {
+  readonly risk: ExpectedRisk | null;
+  /** Everything that counts in `paths_total`, bytes as Latin-1. */
+  readonly paths: ReadonlySet<string>;
+}
+
+export function askGit(repository: ScratchRepository): Expected {
+  const { paths: own, ...counts } = count(repository.worktree, askStatus(repository));
+  const paths = new Set([...own, ...linkedWithWork(repository, own)]);
   const unpushedCommits = countUnpushed(repository);
   const operation = findOperation(repository);
-  const { paths, ...counts } = status;
-  const pathsTotal = paths.size + linked.length;
-  if (pathsTotal + counts.stashes + unpushedCommits === 0 && operation === null) return null;
-  return {
-    ...{ ...counts, paths_total: pathsTotal, unpushed_commits: unpushedCommits },
+  const isSafe = paths.size + counts.stashes + unpushedCommits === 0 && operation === null;
+  const risk = {
+    ...{ ...counts, paths_total: paths.size, unpushed_commits: unpushedCommits },
     ...{ operation, unknown: null },
   };
+  return { risk: isSafe ? null : risk, paths };
 }
 
 function ask({ worktree }: ScratchRepository, args: readonly string[], env = {}): string {
@@ -95,7 +100,7 @@ function linkedWithWork(repository: ScratchRepository, counted: ReadonlySet<stri
           .replace(/# stash \d+\0/, '') !== ''
       );
     })
-    .map(({ path }) => path);
+    .map(({ path }) => `${path.replace(`${worktree}/`, '')}/`);
 }
 
 /** Of the commits that a HEAD can name; the one of a branch is the branch's. */

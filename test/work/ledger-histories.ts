@@ -9,9 +9,13 @@ import type { LedgerReading } from '../../agent/work/ledger.ts';
 import { WatchSet } from '../../agent/work/watch-set.ts';
 import { takeHistoryStep } from './histories.ts';
 import type { History } from './histories.ts';
-import type { ExpectedRisk } from './git-answers.ts';
+import { askGit } from './git-answers.ts';
+import type { Expected } from './git-answers.ts';
 import { copyTemplate } from './scratch-repository.ts';
 import type { ScratchRepository } from './scratch-repository.ts';
+
+const SHOWN_LIMIT = 50;
+const NOTHING = { paths: [], branches: [], repositories: [] };
 
 /** @throws AssertionError where they are not of one mind. */
 export async function replayWithLedgers(template: string, history: History): Promise<void> {
@@ -33,9 +37,25 @@ export async function compare(
   watched: WatchedLedger,
   after: string,
 ): Promise<void> {
-  const expected = repository.expectedRisk();
-  deepStrictEqual(counts(await takeFresh(repository)), expected, `from scratch, after ${after}`);
-  deepStrictEqual(counts(await watched.take()), expected, `kept up, after ${after}`);
+  const expected = askGit(repository);
+  compareOne(await takeFresh(repository), expected, `from scratch, after ${after}`);
+  compareOne(await watched.take(), expected, `kept up, after ${after}`);
+}
+
+/** Of many paths the ledger shows some, and which is its own choice. */
+function compareOne({ risk }: LedgerReading, expected: Expected, when: string): void {
+  const { paths, branches, repositories, ...counts } = risk ?? NOTHING;
+  deepStrictEqual(risk === null ? null : counts, expected.risk, when);
+  const total = expected.paths.size;
+  if (total <= SHOWN_LIMIT) deepStrictEqual(plain(paths), plain(expected.paths), when);
+  else equal(paths.length, SHOWN_LIMIT, when);
+  ok(repositories.length <= total, when);
+  equal(branches.length > 0, (expected.risk?.unpushed_commits ?? 0) > 0, when);
+}
+
+/** Names that are shown as they are. */
+function plain(paths: Iterable<string>): string[] {
+  return [...paths].filter((path) => /^[ -~]*$/.test(path)).sort();
 }
 
 export async function takeFresh({
@@ -67,14 +87,4 @@ export function watchedLedger({ worktree, clonedTags }: ScratchRepository): Watc
       watches[Symbol.dispose]();
     },
   };
-}
-
-/** The counts alone: which paths are shown is ours to choose. */
-function counts(reading: LedgerReading): ExpectedRisk | null {
-  if (reading.risk === null) return null;
-  const { paths, branches, repositories, ...rest } = reading.risk;
-  ok(repositories.length <= rest.paths_total);
-  equal(paths.length, Math.min(50, rest.paths_total));
-  equal(branches.length > 0, rest.unpushed_commits > 0);
-  return rest;
 }

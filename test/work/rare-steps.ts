@@ -93,6 +93,19 @@ export const RARE_STEPS: Readonly<Record<string, Step>> = {
   'branch that is a symbolic ref': (r, pick) => {
     r.tryGit('symbolic-ref', 'refs/heads/alias', `refs/heads/branch${pick % 3}`);
   },
+  'sparse checkout': (r, pick) => {
+    const how = [
+      ['set', '--cone'],
+      ['set', '--cone', '--sparse-index'],
+      ['set', '--no-cone'],
+    ];
+    const [first, ...options] = how[pick % 3] ?? [];
+    r.tryGit('sparse-checkout', first ?? 'set', ...options, 'src');
+    if (pick % 4 === 0) r.tryGit('sparse-checkout', 'disable');
+  },
+  'history cut off by a fetch': (r, pick) => {
+    r.tryGit('fetch', '-q', `--depth=${(pick % 3) + 1}`);
+  },
   'commit-graph': (r) => {
     r.tryGit('commit-graph', 'write', '--reachable');
   },

@@ -22,7 +22,7 @@ import { fileURLToPath } from 'node:url';
 import { statOrUndefined } from '../../agent/repository/repository.ts';
 import { Shell } from './git-shell.ts';
 import type { ShellOutcome } from './git-shell.ts';
-import { expectedRisk } from './git-answers.ts';
+import { askGit } from './git-answers.ts';
 import type { ExpectedRisk } from './git-answers.ts';
 
 /** In memory where that can be had: histories are made of small files. */
@@ -112,12 +112,14 @@ export class ScratchRepository {
 
   /** What real git says would be lost. */
   expectedRisk(): ExpectedRisk | null {
-    return expectedRisk(this);
+    return askGit(this).risk;
   }
 
   #note(args: readonly string[]): void {
     this.retagged ||= args[0] === 'tag';
-    this.blinkered ||= args.some((arg) => /^--(?:assume-unchanged|skip-worktree)$/.test(arg));
+    this.blinkered ||=
+      args[0] === 'sparse-checkout' ||
+      args.some((arg) => /^--(?:assume-unchanged|skip-worktree)$/.test(arg));
   }
 }
 
