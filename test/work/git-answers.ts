@@ -172,6 +172,7 @@ function findOperation(repository: ScratchRepository): string | null {
   const isThere = (name: string): boolean => existsSync(repository.path(`.git/${name}`));
   // A merge in the middle of a rebase: git speaks of the merge, the ledger of the whole.
   if (isThere('rebase-merge')) return 'rebase';
+  if (isThere('rebase-apply') && !isThere('rebase-apply/applying')) return 'rebase';
   if (/rebase in progress|currently (rebasing|editing)/.test(words)) return 'rebase';
   if (/still merging|fix conflicts and run "git commit"/.test(words)) {
     // A stash that did not apply leaves conflicts too, and no merge.
