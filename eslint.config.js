@@ -37,7 +37,6 @@ export default defineConfig(
       'agent/repository/directory-reading.ts',
       'agent/repository/index-table.ts',
       'agent/repository/listing.ts',
-      'agent/repository/stat-job.ts',
       'agent/repository/tracked*.ts',
       'test/**',
     ],

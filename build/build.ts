@@ -24,7 +24,6 @@ const ENTRIES: Readonly<Record<string, string>> = {
   'clone-worker': 'agent/clone/worker.ts',
   'rescue-worker': 'agent/rescue/worker.ts',
   'pack-thread': 'agent/clone/pack-thread.ts',
-  'stat-thread': 'agent/work/stat-thread.ts',
 };
 
 const OPTIONS: BuildOptions = {

@@ -53,8 +53,6 @@ export interface DirectoryContext {
   readonly content: FileContent;
   readonly trust: TypeTrust;
   readonly pace: Pace;
-  /** Answers that another thread has found already. */
-  readonly ahead?: { isUnchanged(position: number): boolean } | undefined;
 }
 
 export interface DirectoryPlace {
@@ -209,14 +207,10 @@ class DirectoryLook {
    * are looked at all the same.
    */
   #isChanged(position: number, name: BytePath): boolean | undefined {
-    const { index, trust, ahead } = this.#context;
+    const { index, trust } = this.#context;
     const found = this.#found;
     if (index.stage(position) !== 0 || index.mode(position) === MODE.directory) return false;
     if (index.isIntentToAdd(position)) return true;
-    if (ahead?.isUnchanged(position) === true) {
-      found.changedAtMs = Math.max(found.changedAtMs, index.ctimeMs(position));
-      return false;
-    }
     const stats = this.#lstat(name);
     if (stats === undefined) return isDeleted(index, position);
     found.changedAtMs = Math.max(found.changedAtMs, stats.ctimeMs);

@@ -5,19 +5,7 @@
 import type { Stats } from 'node:fs';
 import { MODE } from '../checkout/index-entry.ts';
 import type { GitConfig } from './git-config-reader.ts';
-
-/** Entries of an index by position: all that is asked of them here. */
-export interface StatEntries {
-  /** Of the index file. */
-  readonly mtimeMs: number;
-  mode(position: number): number;
-  stage(position: number): number;
-  size(position: number): number;
-  oid(position: number): string;
-  isSkipWorktree(position: number): boolean;
-  isIntentToAdd(position: number): boolean;
-  hasStats(position: number, stats: Stats): boolean;
-}
+import type { TrackedIndex } from './tracked-index.ts';
 
 /** What the file system can be trusted to keep. */
 export interface TypeTrust {
@@ -35,14 +23,14 @@ export function trustOf(config: GitConfig): TypeTrust {
 const EMPTY_BLOB = 'e69de29bb2d1d6434b8b29ae775ad8c2e48c5391';
 
 /** An entry without its file: conflicts count as such, a sparse index's directories are not checked out. */
-export function isDeleted(index: StatEntries, position: number): boolean {
+export function isDeleted(index: TrackedIndex, position: number): boolean {
   if (index.stage(position) !== 0 || index.mode(position) === MODE.directory) return false;
   return index.isIntentToAdd(position) || !index.isSkipWorktree(position);
 }
 
 /** @returns undefined when the content has to tell. */
 export function isChangedByStats(
-  index: StatEntries,
+  index: TrackedIndex,
   position: number,
   stats: Stats,
   trust: TypeTrust,
@@ -62,7 +50,7 @@ function isOtherType(mode: number, stats: Stats, trust: TypeTrust): boolean {
   return trust.mode && ((mode ^ stats.mode) & 0o100) !== 0;
 }
 
-function isUntouched(index: StatEntries, position: number, stats: Stats): boolean {
+function isUntouched(index: TrackedIndex, position: number, stats: Stats): boolean {
   if (!index.hasStats(position, stats)) return false;
   // Git writes size 0 for what it could not be sure of.
   if (stats.size === 0 && index.oid(position) !== EMPTY_BLOB) return false;

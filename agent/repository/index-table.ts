@@ -1,21 +1,11 @@
 /**
  * Entries of an index in, one by one and in order; out, what a ledger asks of them by position. They
- * are kept as they stand on disk (gitformat-index) but for their flags, outside of V8's heap and in
- * memory that threads can share: about 65 bytes an entry, and its path.
+ * are kept as they stand on disk (gitformat-index) but for their flags, outside of V8's heap: about 65
+ * bytes an entry, and its path.
  */
 import type { Stats } from 'node:fs';
 import type { IndexEntry } from '../checkout/index-entry.ts';
 import type { BytePath } from './byte-path.ts';
-
-/** What another thread needs to read the same entries. */
-export interface IndexMemory {
-  readonly count: number;
-  readonly mtimeMs: number;
-  readonly rows: SharedArrayBuffer;
-  readonly flags: SharedArrayBuffer;
-  readonly pathEnds: SharedArrayBuffer;
-  readonly paths: SharedArrayBuffer;
-}
 
 const FLAG = { stage: 3, skipWorktree: 4, intentToAdd: 8 } as const;
 /** Stat data, mode and oid of an entry. */
@@ -34,31 +24,14 @@ export class IndexTable {
   #paths: Buffer;
 
   /** @param fileBytes size of the index file: memory that stays unused costs nothing. */
-  constructor(fileBytes: number, memory?: IndexMemory) {
+  constructor(fileBytes: number) {
     const capacity = Math.ceil(fileBytes / ROW_BYTES) + 1;
-    const rows = memory?.rows ?? new SharedArrayBuffer(capacity * ROW_BYTES);
+    const rows = new ArrayBuffer(capacity * ROW_BYTES);
     this.#rows = Buffer.from(rows);
     this.#view = new DataView(rows);
-    this.#flags = new Uint8Array(memory?.flags ?? new SharedArrayBuffer(capacity));
-    this.#pathEnds = new Uint32Array(memory?.pathEnds ?? new SharedArrayBuffer(capacity * 4));
-    this.#paths = Buffer.from(memory?.paths ?? new SharedArrayBuffer(fileBytes));
-    this.count = memory?.count ?? 0;
-    this.mtimeMs = memory?.mtimeMs ?? 0;
-  }
-
-  static over(memory: IndexMemory): IndexTable {
-    return new IndexTable(0, memory);
-  }
-
-  get memory(): IndexMemory {
-    return {
-      count: this.count,
-      mtimeMs: this.mtimeMs,
-      rows: this.#rows.buffer as SharedArrayBuffer,
-      flags: this.#flags.buffer as SharedArrayBuffer,
-      pathEnds: this.#pathEnds.buffer as SharedArrayBuffer,
-      paths: this.#paths.buffer as SharedArrayBuffer,
-    };
+    this.#flags = new Uint8Array(capacity);
+    this.#pathEnds = new Uint32Array(capacity);
+    this.#paths = Buffer.from(new ArrayBuffer(fileBytes));
   }
 
   add(entry: IndexEntry): void {
@@ -164,10 +137,6 @@ export class IndexTable {
     return this.#view.getUint32(position * ROW_BYTES + AT.size);
   }
 
-  ctimeMs(position: number): number {
-    return this.#timeMs(position * ROW_BYTES + AT.ctime);
-  }
-
   /** Whether these are the times, size and inode that Git saw. */
   hasStats(position: number, { mtimeMs, ctimeMs, size, ino }: Stats): boolean {
     const row = position * ROW_BYTES;
@@ -194,14 +163,14 @@ export class IndexTable {
     this.#rows = Buffer.from(rows);
     this.#view = new DataView(rows);
     this.#flags = new Uint8Array(grown(this.#flags, capacity));
-    const ends = new Uint32Array(new SharedArrayBuffer(capacity * 4));
+    const ends = new Uint32Array(capacity);
     ends.set(this.#pathEnds);
     this.#pathEnds = ends;
   }
 }
 
-function grown(from: Uint8Array, byteCount: number): SharedArrayBuffer {
-  const memory = new SharedArrayBuffer(byteCount);
+function grown(from: Uint8Array, byteCount: number): ArrayBuffer {
+  const memory = new ArrayBuffer(byteCount);
   new Uint8Array(memory).set(from);
   return memory;
 }

@@ -10,7 +10,6 @@ import type { CacheTree } from '../checkout/cache-tree.ts';
 import { MODE } from '../checkout/index-entry.ts';
 import type { IndexEntry } from '../checkout/index-entry.ts';
 import { IndexTable } from './index-table.ts';
-import type { IndexMemory } from './index-table.ts';
 import { displayPath, isUtf8 } from './byte-path.ts';
 import type { BytePath } from './byte-path.ts';
 import { Doubt } from './doubt.ts';
@@ -101,17 +100,9 @@ export class TrackedIndex implements StagedIndex {
     return this.#table.hasStats(position, stats);
   }
 
-  ctimeMs(position: number): number {
-    return this.#table.ctimeMs(position);
-  }
-
   /** Order of the path after `prefixLength` bytes against `name`, by bytes. */
   compareName(position: number, prefixLength: number, name: BytePath): number {
     return this.#table.compareName(position, prefixLength, name);
-  }
-
-  get memory(): IndexMemory {
-    return this.#table.memory;
   }
 
   /** @param prefix empty for the root, else with a slash at the end; undefined for one without entries. */

@@ -19,7 +19,7 @@ import { isSameReading } from '../repository/same-reading.ts';
 import { Doubt } from '../repository/doubt.ts';
 import { DirtyDirectories } from './dirty-directories.ts';
 import type { Extent } from './dirty-directories.ts';
-import { lookAhead } from './stat-ahead.ts';
+import { warmUp } from './warm-up.ts';
 import { parentOf } from '../repository/tracked-changes.ts';
 import type { TrackedIndex } from '../repository/tracked-index.ts';
 
@@ -89,13 +89,8 @@ export class WorktreeFiles {
     for (const prefix of this.#doubts.keys()) this.mark(prefix);
     const dirty = this.#dirty.take();
     try {
-      for (const [prefix, extent] of dirty) {
-        if (extent === 'anew') for (const below of this.#below(prefix)) unwatch(context, ...below);
-      }
-      const expected = [...this.#expected(context, dirty)];
-      using ahead = await lookAhead(context, expected);
-      await this.#visitEach({ ...context, ahead }, dirty);
-      for (const prefix of expected) if (!this.#readings.has(prefix)) context.watch.close(prefix);
+      warmUp(context, this.#expected(context, dirty));
+      await this.#visitEach(context, dirty);
     } catch (error) {
       this.#dirty.putBack(dirty);
       throw error;
@@ -103,8 +98,8 @@ export class WorktreeFiles {
   }
 
   /** The directories with entries that will be read for sure, about in that order. */
-  #expected({ index }: FilesContext, dirty: ReadonlyMap<BytePath, Extent>): Iterable<BytePath> {
-    if ((dirty.get('') ?? 'own') !== 'own') return index.prefixes;
+  #expected({ index }: FilesContext, dirty: ReadonlyMap<BytePath, Extent>): BytePath[] {
+    if ((dirty.get('') ?? 'own') !== 'own') return [...index.prefixes];
     return [...dirty.keys()].filter((prefix) => this.#nearest(prefix) === prefix);
   }
 
@@ -141,6 +136,7 @@ export class WorktreeFiles {
     for (let place = pending.pop(); place !== undefined; place = pending.pop()) {
       const { prefix } = place;
       const before = this.#readings.get(prefix);
+      if (extent === 'anew') unwatch(context, prefix, before);
       context.watch.open(prefix);
       const reading = await this.#read(context, place);
       if (reading === undefined) {

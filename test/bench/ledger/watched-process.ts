@@ -26,22 +26,19 @@ export interface Reading {
 
 const DEADLINE_MS = 60_000;
 
-/** A file for the process and one for its thread, so that loading them costs what the daemon's does. */
+/** One file, so that loading it costs what the daemon's does. */
 export async function bundle(directory: string): Promise<string> {
+  const outfile = join(directory, 'watched.cjs');
   await build({
-    entryPoints: [
-      { in: join(import.meta.dirname, 'watched.ts'), out: 'watched' },
-      { in: join(import.meta.dirname, '../../../agent/work/stat-thread.ts'), out: 'stat-thread' },
-    ],
-    outdir: directory,
-    define: { 'import.meta.filename': '__filename', 'import.meta.dirname': '__dirname' },
+    entryPoints: [join(import.meta.dirname, 'watched.ts')],
+    outfile,
     bundle: true,
     platform: 'node',
     format: 'cjs',
     target: 'node20.19',
     logLevel: 'error',
   });
-  return join(directory, 'watched.js');
+  return outfile;
 }
 
 export class WatchedProcess implements AsyncDisposable {
