@@ -1,7 +1,7 @@
 /**
  * `npm run operator [-- --fault NAME] [--show]`: plants each fault and looks for its cause with the
  * commands of docs/operations.md alone. Prints the table of that document; ends with 1 when a cause
- * was not found.
+ * was not found. test/image/operator.case.ts does the same in containers.
  */
 import { parseArgs } from 'node:util';
 import { WORDS_PER_MINUTE, diagnose } from './diagnose.ts';
