@@ -51,7 +51,14 @@ function questionsFor(worktree: string, gitdir: string): string[][] {
     ['ls-files', '-s', '-v', '-z'],
     ['show-ref', '--head'],
     ['status', '--porcelain=v2', '--branch', '--show-stash', '--untracked-files=all', '-z'],
-    ['fsck', '--connectivity-only', '--no-dangling', '--no-progress'],
+    [
+      '-c',
+      'core.commitGraph=false',
+      'fsck',
+      '--connectivity-only',
+      '--no-dangling',
+      '--no-progress',
+    ],
   ];
   if (existsSync(join(gitdir, 'logs/refs/stash'))) questions.push(['stash', 'list']);
   if (existsSync(join(worktree, '.gitmodules'))) questions.push(['submodule', 'status']);

@@ -85,7 +85,7 @@ export const RARE_STEPS: Readonly<Record<string, Step>> = {
     r.write(`../linked${pick}/file0.txt`, `edited ${pick}\n`);
     r.write(`../linked${pick}/untracked.txt`, `${pick}\n`);
     r.write(`../linked${pick}/staged.txt`, `${pick}\n`);
-    runGit(linked, ['add', '-f', 'staged.txt']);
+    runGit(linked, ['add', '-f', '--sparse', 'staged.txt']);
   },
   note: (r, pick) => {
     r.tryGit('notes', 'add', '-f', '-m', `note ${pick}`);
