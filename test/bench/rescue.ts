@@ -1,7 +1,7 @@
 /**
  * `npm run bench:rescue`: a worktree with 1 GB of changes and a small one, rescued by mount-agent and by
- * what a careful person would script (`git bundle --all`, `git stash -u`, `tar`). Time, memory of the
- * process tree, size; and what the script does to the worktree and leaves behind.
+ * what a careful person would script (`git bundle --all`, `git stash -u`, `tar`). A table: time, memory of
+ * the process tree, size, and whether the mount was written to. `--small` leaves the large one out.
  */
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -45,6 +45,8 @@ const env: Record<string, string> = {
 
 const base = mkdtempSync(join(tmpdir(), 'bench-rescue-'));
 try {
+  console.log('| changes | by | time | memory | file | writes to the mount |');
+  console.log('|---|---|---|---|---|---|');
   for (const size of SIZES) await compare(size);
 } finally {
   rmSync(base, { recursive: true, force: true });
@@ -66,6 +68,7 @@ async function compare(size: string): Promise<void> {
   for (const [name, argv] of rows) {
     const times: number[] = [];
     let [bytes, peak] = [0, 0];
+    let writes = 'no';
     for (let run = 0; run <= (size === 'small' ? RUNS : 1); run++) {
       const out = join(base, 'out');
       rmSync(out, { recursive: true, force: true });
@@ -75,14 +78,17 @@ async function compare(size: string): Promise<void> {
       const measured = await measure(work, run === 0 ? 'memory' : 'time');
       if (run === 0) peak = measured.peakBytes ?? 0;
       else times.push(measured.wallMs);
-      if (run === 1 && digest(mount) !== before) console.log(`  ${name} wrote to the mount`);
+      if (digest(mount) !== before) writes = 'yes';
       bytes = readdirSync(out).reduce((sum, each) => sum + statSync(join(out, each)).size, 0);
     }
     times.sort((a, b) => a - b);
     const median = times[times.length >> 1] ?? 0;
-    console.log(
-      `${size}: ${name}: ${(median / 1000).toFixed(2)} s, ${(peak / 1e6).toFixed(0)} MB of memory, ${(bytes / 1e6).toFixed(1)} MB`,
-    );
+    const figures = [
+      `${(median / 1000).toFixed(2)} s`,
+      `${(peak / 1e6).toFixed(0)} MB`,
+      `${(bytes / 1e6).toFixed(1)} MB`,
+    ];
+    console.log(`| ${[size, name, ...figures, writes].join(' | ')} |`);
   }
   rmSync(mount, { recursive: true, force: true });
 }

@@ -1,4 +1,5 @@
 /** The disk goes, the work stays: sessions as real processes, one after the other, on one manifest. */
+import { spawnSync } from 'node:child_process';
 import {
   appendFileSync,
   existsSync,
@@ -11,7 +12,9 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { requestControl } from '../../agent/health/control-client.ts';
 import { TOKENS } from '../host/host-fixture.ts';
-import { TestSession, eventually } from '../end-to-end/session.ts';
+import { PROGRAM, TestSession, eventually } from '../end-to-end/session.ts';
+import { CLEAN_GIT_ENVIRONMENT } from '../fixtures/cache.ts';
+import { killingAt } from '../kill/points.ts';
 import { stateOf } from './state.ts';
 
 let session: TestSession;
@@ -133,6 +136,37 @@ it('a rescue that cannot be restored leaves a clean clone and says why', async (
   const [row] = (await session.status()).mounts;
   expect(row?.restorable?.gaps.join()).toContain('RESCUE_INVALID');
   await end(second);
+}, 120_000);
+
+it('a restore that was killed in the middle is ended by the next session', async () => {
+  const first = await startReady();
+  await work();
+  await untilAtRisk();
+  const before = stateOf(mount);
+  await end(first);
+  const [name = ''] = readdirSync(rescueDir).filter((each) => each.endsWith('.tar.gz'));
+  const second = await startReady();
+  second.signal('SIGTERM');
+  await second.exitCode;
+
+  const journal = join(mount, '.git/mount-agent-restore.json');
+  // The first renames put packs in place, and the journal; later ones what the journal tells of.
+  for (let nth = 4; nth < 12 && !existsSync(journal); nth++) {
+    const [program = '', ...args] = killingAt({ call: 'rename', nth });
+    spawnSync(
+      program,
+      [...args, process.execPath, PROGRAM, 'restore', join(rescueDir, name), mount],
+      {
+        env: { ...CLEAN_GIT_ENVIRONMENT, HOME: session.directory, UV_THREADPOOL_SIZE: '1' },
+      },
+    );
+  }
+  expect(existsSync(journal)).toBe(true);
+  const third = await startReady('--restore', 'auto');
+  expect(third.stderr).toContain('a restore was ended in the middle');
+  expect(existsSync(journal)).toBe(false);
+  expect(stateOf(mount)).toEqual(before);
+  await end(third);
 }, 120_000);
 
 it('POST /rescue writes one file for each mount with work at risk, and keeps three', async () => {
