@@ -1,6 +1,7 @@
 /**
  * gitattributes(5) of a path, as far as they change what a file's content is to Git: text, eol,
- * crlf, ident, filter, working-tree-encoding. Read from the worktree when a file asks for them.
+ * crlf, ident, filter, working-tree-encoding. Read from the worktree when a file asks for them; where a
+ * `.gitattributes` is not there, deleted or left out by a sparse checkout, Git takes the index's.
  */
 import { BUILT_IN_MACROS, parseAttributes } from '../checkout/attribute-lines.ts';
 import type { Assignment } from '../checkout/attribute-lines.ts';
@@ -12,6 +13,27 @@ import type { Repository } from './repository.ts';
 
 /** true: set; false: unset (`-text`); a string: a value. Unspecified ones are absent. */
 export type Attributes = ReadonlyMap<string, string | boolean>;
+
+/**
+ * The text of the `.gitattributes` in that directory as the index has it, a byte a character; undefined
+ * where it has none. @throws Doubt when the blob is missing.
+ */
+export type AttributesInIndex = (prefix: BytePath) => string | undefined;
+
+export interface IndexedAttributes {
+  /** Oid of the `.gitattributes` in that directory, as the index has it; undefined where it has none. */
+  attributesOid(prefix: BytePath): string | undefined;
+}
+
+export function attributesIn(
+  index: IndexedAttributes,
+  readBlob: (oid: string) => Buffer,
+): AttributesInIndex {
+  return (prefix) => {
+    const oid = index.attributesOid(prefix);
+    return oid === undefined ? undefined : readBlob(oid).toString('latin1');
+  };
+}
 
 interface AttributeLine {
   readonly pattern: PathPattern;
@@ -29,13 +51,15 @@ const BYTE_ORDER_MARK = /^\xef\xbb\xbf/;
 
 export class AttributeReader {
   readonly #repository: Repository;
+  readonly #inIndex: AttributesInIndex;
   readonly #macros = new Map(BUILT_IN_MACROS);
   readonly #files = new Map<BytePath, AttributeFile>();
   readonly #strongest: AttributeFile;
   readonly #weakest: AttributeFile | undefined;
 
-  constructor(repository: Repository) {
+  constructor(repository: Repository, inIndex: AttributesInIndex = () => undefined) {
     this.#repository = repository;
+    this.#inIndex = inIndex;
     const { commondir, config, home } = repository;
     const own =
       config.path('core.attributesfile') ??
@@ -85,7 +109,7 @@ export class AttributeReader {
       let file = this.#files.get(prefix);
       if (file === undefined) {
         const place = `${this.#repository.worktree}/${prefix}.gitattributes`;
-        file = this.#readFile(place, prefix.length);
+        file = this.#readFile(place, prefix.length, () => this.#inIndex(prefix));
         this.#files.set(prefix, file);
       }
       yield file;
@@ -94,9 +118,14 @@ export class AttributeReader {
     if (this.#weakest !== undefined) yield this.#weakest;
   }
 
-  #readFile(place: BytePath, baseLength: number): AttributeFile {
+  #readFile(
+    place: BytePath,
+    baseLength: number,
+    otherwise: () => string | undefined = () => undefined,
+  ): AttributeFile {
     const lines: AttributeLine[] = [];
-    const text = (readBytesAsText(place, { noFollow: true }) ?? '').replace(BYTE_ORDER_MARK, '');
+    const found = readBytesAsText(place, { noFollow: true }) ?? otherwise() ?? '';
+    const text = found.replace(BYTE_ORDER_MARK, '');
     for (const { kind, subject, assignments } of parseAttributes(Buffer.from(text, 'latin1'))) {
       if (kind === 'pattern') lines.push({ pattern: compilePattern(subject), assignments });
       else if (baseLength === 0) this.#macros.set(subject, assignments);

@@ -5,7 +5,8 @@
 import { createHash } from 'node:crypto';
 import { closeSync, constants, fstatSync, openSync, readlinkSync, readSync } from 'node:fs';
 import type { Stats } from 'node:fs';
-import { AttributeReader } from './attributes.ts';
+import { AttributeReader, attributesIn } from './attributes.ts';
+import type { IndexedAttributes } from './attributes.ts';
 import { fsPath } from './byte-path.ts';
 import type { BytePath } from './byte-path.ts';
 import { conversionOf, toStored } from './conversion.ts';
@@ -29,10 +30,18 @@ export class FileContent {
   readonly #objects: ObjectSource;
   readonly #known: Known;
   readonly #pace: Pace;
+  readonly #index: IndexedAttributes;
   #attributes: AttributeReader | undefined;
 
   /** @param known kept by the caller from reading to reading. */
-  constructor(repository: Repository, objects: ObjectSource, known: Known, pace: Pace) {
+  constructor(
+    repository: Repository,
+    index: IndexedAttributes,
+    objects: ObjectSource,
+    known: Known,
+    pace: Pace,
+  ) {
+    this.#index = index;
     this.#repository = repository;
     this.#objects = objects;
     this.#known = known;
@@ -70,7 +79,10 @@ export class FileContent {
   }
 
   #conversionOf(path: BytePath): Conversion | null {
-    this.#attributes ??= new AttributeReader(this.#repository);
+    this.#attributes ??= new AttributeReader(
+      this.#repository,
+      attributesIn(this.#index, (oid) => this.readBlob(oid)),
+    );
     return conversionOf(this.#attributes.of(path), this.#repository.config);
   }
 

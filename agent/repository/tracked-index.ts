@@ -119,6 +119,11 @@ export class TrackedIndex implements StagedIndex {
     return this.find(prefix, name) !== undefined;
   }
 
+  attributesOid(prefix: BytePath): string | undefined {
+    const position = this.find(prefix, '.gitattributes');
+    return position === undefined ? undefined : this.oid(position);
+  }
+
   /** Position of that file's entry, the first one of a conflict. */
   find(prefix: BytePath, name: BytePath): number | undefined {
     const positions = this.#directories.get(prefix)?.positions ?? [];

@@ -6,12 +6,13 @@ import { readIndex } from '../checkout/index-reader.ts';
 import type { CacheTree } from '../checkout/cache-tree.ts';
 import type { IndexEntry } from '../checkout/index-entry.ts';
 import { displayPath, isUtf8 } from './byte-path.ts';
+import type { IndexedAttributes } from './attributes.ts';
 import type { BytePath } from './byte-path.ts';
 import { Doubt } from './doubt.ts';
 import type { Pace } from './pace.ts';
 import type { StagedIndex } from './staged.ts';
 
-export interface Tracked extends StagedIndex {
+export interface Tracked extends StagedIndex, IndexedAttributes {
   readonly entries: readonly IndexEntry[];
   /** Of the entry at the same position. */
   readonly paths: readonly BytePath[];
@@ -25,6 +26,7 @@ export interface Tracked extends StagedIndex {
   readonly mtimeNsec: number;
 }
 
+const ATTRIBUTES = /(^|\/)\.gitattributes$/;
 const NSEC_PER_SEC = 1_000_000_000n;
 
 /** @throws AgentError (INDEX_INVALID) for what Git could not read either. */
@@ -33,10 +35,12 @@ export async function readTracked(gitdir: BytePath, pace: Pace): Promise<Tracked
   const { entries, cacheTree, resolveUndo, mtimeNs } = readIndex(displayPath(gitdir));
   const paths: BytePath[] = [];
   const conflicts = new Set<BytePath>();
+  const attributes = new Map<BytePath, string>();
   for (const entry of entries) {
     const path = entry.path.toString('latin1');
     paths.push(path);
     if (entry.stage !== 0) conflicts.add(path);
+    if (ATTRIBUTES.test(path)) attributes.set(path.replace(ATTRIBUTES, '$1'), entry.oid);
     if (pace.due) await pace.rest();
   }
   const cachedTrees = new Map<BytePath, string>();
@@ -54,6 +58,7 @@ export async function readTracked(gitdir: BytePath, pace: Pace): Promise<Tracked
     conflicts,
     cachedTrees,
     resolveUndo,
+    attributesOid: (prefix) => attributes.get(prefix),
     mtimeSec: Number(mtimeNs / NSEC_PER_SEC),
     mtimeNsec: Number(mtimeNs % NSEC_PER_SEC),
   };

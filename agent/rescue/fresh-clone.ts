@@ -98,7 +98,7 @@ async function findChanges(
   await findStaged({ objects, tracked, pace, onPath }, treeOf(objects, refs.head.oid));
   await findUnstaged({
     ...{ repository, tracked, pace, onPath, onChangedAt },
-    content: new FileContent(repository, objects, new Map(), pace),
+    content: new FileContent(repository, tracked, objects, new Map(), pace),
     // One that is there already is not where a restore puts its own.
     isSubmoduleChanged: (path) =>
       Promise.resolve(findGitdir(`${repository.worktree}/${path}`) !== undefined),

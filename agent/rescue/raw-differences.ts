@@ -12,14 +12,16 @@ import type { Conversion } from '../checkout/convert.ts';
 import { MODE } from '../checkout/index-entry.ts';
 import type { IndexEntry } from '../checkout/index-entry.ts';
 import type { ObjectStore } from '../pack/object-store.ts';
-import { AttributeReader } from '../repository/attributes.ts';
+import { AttributeReader, attributesIn } from '../repository/attributes.ts';
 import type { Attributes } from '../repository/attributes.ts';
 import { fsPath } from '../repository/byte-path.ts';
 import type { BytePath } from '../repository/byte-path.ts';
 import { conversionOf as storedConversionOf } from '../repository/conversion.ts';
+import { readObject } from '../repository/objects.ts';
 import { readRegularFile } from '../repository/read-file.ts';
 import { exists, statOrUndefined } from '../repository/repository.ts';
 import type { Repository } from '../repository/repository.ts';
+import type { Tracked } from '../repository/tracked.ts';
 
 /** Larger files are kept without looking. */
 const COMPARED_BYTES = 64 * 2 ** 20;
@@ -33,20 +35,22 @@ export class RawDifferences {
   readonly #converts: boolean;
 
   /**
-   * @param paths of the index, to see whether any attributes are given at all.
    * @param ofHead the attributes in HEAD's tree.
    */
   constructor(
     repository: Repository,
     store: ObjectStore,
-    paths: readonly BytePath[],
+    { paths, attributesOid }: Pick<Tracked, 'paths' | 'attributesOid'>,
     ofHead: TreeAttributes,
   ) {
     const { config, commondir } = repository;
     this.#repository = repository;
     this.#store = store;
     this.#ofHead = ofHead;
-    this.#attributes = new AttributeReader(repository);
+    this.#attributes = new AttributeReader(
+      repository,
+      attributesIn({ attributesOid }, (oid) => readObject(store, oid, 'blob')),
+    );
     this.#trustsMode = config.bool('core.filemode') !== false;
     const autocrlf = config.get('core.autocrlf');
     this.#converts =

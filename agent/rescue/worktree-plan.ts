@@ -55,7 +55,7 @@ export async function planWorktree(context: PlanContext): Promise<WorktreePlan> 
   await findUnstaged({
     repository,
     tracked,
-    content: new FileContent(repository, store, new Map(), pace),
+    content: new FileContent(repository, tracked, store, new Map(), pace),
     pace,
     onPath: (path) => void changed.add(path),
     onChangedAt: () => undefined,
@@ -97,7 +97,7 @@ async function addUnseen(
   const modes = new Map<BytePath, number>();
   const named = [...tracked.paths, ...changed].some((path) => path.endsWith('.gitattributes'));
   const ofHead = named ? await attributesOf(headTree, store, pace) : new Attributes();
-  const raw = new RawDifferences(repository, store, tracked.paths, ofHead);
+  const raw = new RawDifferences(repository, store, tracked, ofHead);
   for (const [position, entry] of tracked.entries.entries()) {
     const path = tracked.paths[position] ?? '';
     if (pace.due) await pace.rest();

@@ -74,7 +74,7 @@ export class Ledger implements Disposable {
   readonly #history: History;
   readonly #nested: NestedLedgers;
   readonly #watch: LedgerWatch;
-  readonly #contents: ConstructorParameters<typeof FileContent>[2] = new Map();
+  readonly #contents: ConstructorParameters<typeof FileContent>[3] = new Map();
   #files = new WorktreeFiles();
   readonly #objects = new RepositoryObjects();
   readonly #shared = new SharedInputs();
@@ -189,7 +189,10 @@ export class Ledger implements Disposable {
       const index = await readTrackedIndex(repository.gitdir, pace);
       const isFollowing = before !== undefined && index.mtimeMs >= before.mtimeMs;
       const changed = isFollowing ? await findChangedDirectories(before, index, pace) : [];
-      for (const prefix of changed) this.#files.mark(prefix);
+      for (const prefix of changed) {
+        const isSame = before?.attributesOid(prefix) === index.attributesOid(prefix);
+        this.#files.mark(prefix, isSame ? 'own' : 'below');
+      }
       if (!isFollowing) this.#files.mark('', 'below');
       this.#index = index;
     } catch (error) {
@@ -214,7 +217,7 @@ export class Ledger implements Disposable {
         index,
         sharedRules,
         pace,
-        content: new FileContent(repository, objects, this.#contents, pace),
+        content: new FileContent(repository, index, objects, this.#contents, pace),
         trust: trustOf(repository.config),
         watch: this.#watch,
       });

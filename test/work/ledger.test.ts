@@ -83,6 +83,25 @@ test('rules in a .gitignore that a sparse checkout left out still hold', async (
   expect((await takeFresh(repository)).risk?.paths).toEqual(['src/seen']);
 });
 
+test('attributes that only the index has hold, until they leave it, too', async () => {
+  const repository = fresh();
+  repository.write('.gitattributes', '*.txt text eol=crlf\n');
+  repository.git('add', '.gitattributes');
+  repository.git('commit', '-q', '-m', 'line ends');
+  rmSync(repository.path('file0.txt'));
+  repository.git('checkout', '--', 'file0.txt');
+  using watched = watchedLedger(repository);
+  await compare(repository, watched, 'written with CRLF');
+  // Other stat data: the content is looked at.
+  utimesSync(repository.path('file0.txt'), 1_000_000_000, 1_000_000_000);
+  rmSync(repository.path('.gitattributes'));
+  await compare(repository, watched, 'deleted in the worktree');
+  expect((await takeFresh(repository)).risk?.paths).not.toContain('file0.txt');
+  repository.git('rm', '-q', '--cached', '.gitattributes');
+  await compare(repository, watched, 'and in the index');
+  expect((await takeFresh(repository)).risk?.paths).toContain('file0.txt');
+});
+
 describe('the ledger says what git says after', () => {
   test.each(Object.entries({ ...ALL_STEPS, ...FIRST_STEPS }))('%s', async (_name, step) => {
     const repository = fresh();
