@@ -93,7 +93,8 @@ function linkedWithWork(repository: ScratchRepository, counted: ReadonlySet<stri
   return listWorktrees(repository)
     .filter(({ path }) => {
       if (path === worktree || counted.has(`${path.slice(worktree.length + 1)}/`)) return false;
-      if (!existsSync(path)) return false;
+      // In a directory that is a worktree no longer git would answer for the one around it.
+      if (!existsSync(join(path, '.git'))) return false;
       return (
         runGit(path, STATUS, NO_LOCKS)
           .toString('latin1')
