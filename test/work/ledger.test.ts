@@ -72,6 +72,19 @@ test('the marker of a clone tells its tags from own ones when refs have long bee
   expect((await takeLedger({ worktree })).risk?.unpushed_commits).toBe(1);
 });
 
+test('the empty tree is known without its object', async () => {
+  const repository = fresh();
+  repository.git('rm', '-rqf', '.');
+  repository.git('commit', '-q', '-m', 'nothing left');
+  const oid = repository.git('rev-parse', 'HEAD^{tree}').trim();
+  rmSync(repository.path(`.git/objects/${oid.slice(0, 2)}/${oid.slice(2)}`));
+  // So that HEAD's tree is asked for, not the index's word of it.
+  repository.write('file', 'x');
+  repository.git('add', 'file');
+  using watched = watchedLedger(repository);
+  await compare(repository, watched, 'without the object');
+});
+
 test('rules in a .gitignore that a sparse checkout left out still hold', async () => {
   const repository = fresh();
   repository.git('sparse-checkout', 'set', '--no-cone', 'src');
