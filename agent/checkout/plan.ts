@@ -13,6 +13,7 @@ import type { IndexEntry } from './index-entry.ts';
 import { MAX_PATH_BYTES, verifyName } from './path-safety.ts';
 import { canonicalMode, parseTree, printable } from './tree.ts';
 import type { TreeEntry } from './tree.ts';
+import { EMPTY_TREE_OID } from './well-known-objects.ts';
 
 export interface Plan {
   readonly entries: IndexEntry[];
@@ -42,8 +43,6 @@ export interface EntryKeeper {
   add(mode: number, oid: string, directory: Directory, prefix: Buffer, name: Buffer): IndexEntry;
 }
 
-/** git knows this object without having it. */
-const EMPTY_TREE_OID = '4b825dc642cb6eb9a060e54bf8d69288fbee4904';
 const NO_BYTES = Buffer.alloc(0);
 const SLASH = Buffer.from('/');
 

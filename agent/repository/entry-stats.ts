@@ -2,6 +2,7 @@
  * One entry of the index against its file's stat data (racy-git, read-cache.c): changed, unchanged,
  * or not to be told without the content.
  */
+import { EMPTY_BLOB_OID } from '../checkout/well-known-objects.ts';
 import type { Stats } from 'node:fs';
 import { MODE } from '../checkout/index-entry.ts';
 import type { GitConfig } from './git-config-reader.ts';
@@ -19,8 +20,6 @@ export function trustOf(config: GitConfig): TypeTrust {
     links: config.bool('core.symlinks') !== false,
   };
 }
-
-const EMPTY_BLOB = 'e69de29bb2d1d6434b8b29ae775ad8c2e48c5391';
 
 /** An entry without its file: conflicts count as such, a sparse index's directories are not checked out. */
 export function isDeleted(index: TrackedIndex, position: number): boolean {
@@ -53,6 +52,6 @@ function isOtherType(mode: number, stats: Stats, trust: TypeTrust): boolean {
 function isUntouched(index: TrackedIndex, position: number, stats: Stats): boolean {
   if (!index.hasStats(position, stats)) return false;
   // Git writes size 0 for what it could not be sure of.
-  if (stats.size === 0 && index.oid(position) !== EMPTY_BLOB) return false;
+  if (stats.size === 0 && index.oid(position) !== EMPTY_BLOB_OID) return false;
   return stats.mtimeMs < index.mtimeMs;
 }

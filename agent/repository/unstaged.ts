@@ -3,6 +3,7 @@
  * where it can (racy-git); content decides where it cannot. Files that Git was told not to look at
  * (assume-unchanged, skip-worktree) are looked at all the same: their changes would be lost too.
  */
+import { EMPTY_BLOB_OID } from '../checkout/well-known-objects.ts';
 import { lstatSync } from 'node:fs';
 import type { Stats } from 'node:fs';
 import { MODE } from '../checkout/index-entry.ts';
@@ -16,7 +17,6 @@ import { statOrUndefined } from './repository.ts';
 import type { Repository } from './repository.ts';
 import type { Tracked } from './tracked.ts';
 
-const EMPTY_BLOB = 'e69de29bb2d1d6434b8b29ae775ad8c2e48c5391';
 /** Vanished or turned into something else between two looks: that is a change. */
 const RACED = new Set(['ENOENT', 'ENOTDIR', 'ELOOP', 'ENXIO', 'EINVAL', 'EISDIR']);
 
@@ -101,7 +101,7 @@ class WorktreeLook {
     if (entry.ctimeSec * 1e3 + entry.ctimeNsec / 1e6 !== stats.ctimeMs) return false;
     if (size !== stats.size % 2 ** 32 || entry.ino !== stats.ino % 2 ** 32) return false;
     // Git writes size 0 for what it could not be sure of.
-    if (size === 0 && entry.oid !== EMPTY_BLOB) return false;
+    if (size === 0 && entry.oid !== EMPTY_BLOB_OID) return false;
     const { tracked } = this.#context;
     return (
       mtimeSec < tracked.mtimeSec ||

@@ -4,6 +4,7 @@
  */
 import { MODE } from '../checkout/index-entry.ts';
 import { canonicalMode, parseTree } from '../checkout/tree.ts';
+import { EMPTY_BLOB_OID } from '../checkout/well-known-objects.ts';
 import type { ObjectStore } from '../pack/object-store.ts';
 import { displayPath } from '../repository/byte-path.ts';
 import type { BytePath } from '../repository/byte-path.ts';
@@ -29,7 +30,6 @@ export interface SalvageHeadContext {
 /** A tree may lead back to itself only by a broken hash: this is for memory. */
 const LIMIT_ENTRIES = 5_000_000;
 /** Git knows it without having it. */
-const EMPTY_BLOB = 'e69de29bb2d1d6434b8b29ae775ad8c2e48c5391';
 
 /** @throws RESCUE_PATH_REFUSED for a name that no checkout would write. */
 export async function salvageHead(context: SalvageHeadContext): Promise<string[]> {
@@ -79,7 +79,7 @@ function stageFile(
     if (target !== undefined) tree.link(place, target);
     return target !== undefined;
   }
-  const isEmpty = oid === EMPTY_BLOB;
+  const isEmpty = oid === EMPTY_BLOB_OID;
   if (!isEmpty && !store.has(oid)) return false;
   using file = tree.file(place, modes.get(path) ?? mode & 0o777);
   if (!isEmpty) store.writeBlob(oid, file.fd);

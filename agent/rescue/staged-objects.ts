@@ -7,6 +7,7 @@ import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 
 import { join } from 'node:path';
 import { MODE } from '../checkout/index-entry.ts';
 import { canonicalMode, parseTree } from '../checkout/tree.ts';
+import { EMPTY_BLOB_OID, EMPTY_TREE_OID } from '../checkout/well-known-objects.ts';
 import { AgentError } from '../errors.ts';
 import { ObjectStore } from '../pack/object-store.ts';
 import type { Pace } from '../repository/pace.ts';
@@ -18,10 +19,7 @@ const OID_BYTES = 20;
 const IDX_COUNT_AT = 8 + 255 * 4;
 const IDX_OIDS_AT = 8 + 256 * 4;
 /** git knows these without having them. */
-const BUILT_IN = new Set([
-  '4b825dc642cb6eb9a060e54bf8d69288fbee4904',
-  'e69de29bb2d1d6434b8b29ae775ad8c2e48c5391',
-]);
+const BUILT_IN = new Set([EMPTY_TREE_OID, EMPTY_BLOB_OID]);
 
 /** The staged objects on top of those of the clone, where the repository is the mount's. */
 export function openStagedObjects(

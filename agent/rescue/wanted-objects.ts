@@ -3,6 +3,7 @@
  * out, and what the table builds on. Objects named somewhere and found nowhere are told, and what
  * leads to them still comes along. Contents are read one at a time and not kept.
  */
+import { EMPTY_BLOB_OID, EMPTY_TREE_OID } from '../checkout/well-known-objects.ts';
 import { createHash } from 'node:crypto';
 import { OBJECT_TYPE } from '../pack/entry-header.ts';
 import type { GitObject, ObjectStore } from '../pack/object-store.ts';
@@ -46,8 +47,6 @@ export interface WantedObjects {
 }
 
 const NOTHING = Buffer.alloc(0);
-const EMPTY_TREE = '4b825dc642cb6eb9a060e54bf8d69288fbee4904';
-const EMPTY_BLOB = 'e69de29bb2d1d6434b8b29ae775ad8c2e48c5391';
 /** Trees of so many commits are known before the walk: enough for every line of work. */
 const EDGE_LIMIT = 256;
 
@@ -211,7 +210,7 @@ class WantedWalk implements WantedObjects {
 
   /** Git knows these two without having them. */
   #miss(oid: string): void {
-    if (oid !== EMPTY_BLOB && oid !== EMPTY_TREE) this.missing.add(oid);
+    if (oid !== EMPTY_BLOB_OID && oid !== EMPTY_TREE_OID) this.missing.add(oid);
   }
 
   #commitOf(oid: string): string | null {
