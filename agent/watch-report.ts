@@ -9,7 +9,14 @@ export interface WatchReport {
   readonly remedy: string | null;
   /** What the last reading took. */
   readonly scan_ms: number;
-  /** Ignored files beside others, not those in directories that are ignored; information only. */
+  /** Ignored files and their size, those in directories that are ignored as a whole too; information only. */
   readonly ignored_files: number;
   readonly ignored_bytes: number;
+  /**
+   * `counting`: directories have come or gone since they were counted, or it is the first time;
+   * `at_least`: some cannot be read, or are too many.
+   */
+  readonly ignored_state: 'counting' | 'counted' | 'at_least';
+  /** When the directories that are ignored as a whole were last counted; null before the first time. */
+  readonly ignored_counted_at: string | null;
 }

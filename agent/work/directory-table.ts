@@ -4,6 +4,15 @@
  */
 import type { BytePath } from '../repository/byte-path.ts';
 import type { DirectoryReading } from '../repository/directory-reading.ts';
+import { NONE } from '../repository/empty-reading.ts';
+
+/** Ignored files beside others, and the directories that are ignored as a whole. */
+export interface IgnoredReading {
+  readonly files: number;
+  readonly bytes: number;
+  /** Paths in the worktree; the same array as before while none came or went. */
+  readonly directories: readonly BytePath[];
+}
 
 export class DirectoryTable {
   readonly totals = {
@@ -17,6 +26,8 @@ export class DirectoryTable {
   changedAtMs = 0;
   readonly #readings = new Map<BytePath, DirectoryReading>();
   readonly #telling = new Set<BytePath>();
+  readonly #ignoring = new Map<BytePath, readonly BytePath[]>();
+  #ignoredDirectories: readonly BytePath[] | undefined;
 
   get(prefix: BytePath): DirectoryReading | undefined {
     return this.#readings.get(prefix);
@@ -34,8 +45,17 @@ export class DirectoryTable {
     }
   }
 
+  get ignored(): IgnoredReading {
+    this.#ignoredDirectories ??= [...this.#ignoring]
+      .flatMap(([prefix, names]) => names.map((name) => prefix + name))
+      .sort();
+    const { ignoredFiles: files, ignoredBytes: bytes } = this.totals;
+    return { files, bytes, directories: this.#ignoredDirectories };
+  }
+
   set(prefix: BytePath, reading: DirectoryReading): void {
-    this.delete(prefix);
+    this.#remove(prefix);
+    this.#setIgnored(prefix, reading.ignoredDirectories);
     this.#readings.set(prefix, reading);
     this.#add(reading, 1);
     const { unstaged, untracked, nested, changedAtMs } = reading;
@@ -44,11 +64,24 @@ export class DirectoryTable {
   }
 
   delete(prefix: BytePath): void {
+    this.#remove(prefix);
+    this.#setIgnored(prefix, NONE);
+  }
+
+  #remove(prefix: BytePath): void {
     const reading = this.#readings.get(prefix);
     if (reading === undefined) return;
     this.#readings.delete(prefix);
     this.#telling.delete(prefix);
     this.#add(reading, -1);
+  }
+
+  #setIgnored(prefix: BytePath, names: readonly BytePath[]): void {
+    const before = this.#ignoring.get(prefix) ?? NONE;
+    if (before.length === names.length && before.every((name, at) => name === names[at])) return;
+    this.#ignoredDirectories = undefined;
+    if (names.length === 0) this.#ignoring.delete(prefix);
+    else this.#ignoring.set(prefix, names);
   }
 
   #add(reading: DirectoryReading, sign: 1 | -1): void {

@@ -19,6 +19,7 @@ import { findChangedDirectories } from '../repository/tracked-changes.ts';
 import { readTrackedIndex } from '../repository/tracked-index.ts';
 import type { TrackedIndex } from '../repository/tracked-index.ts';
 import type { Head } from '../status.ts';
+import type { IgnoredReading } from './directory-table.ts';
 import { History, NO_HISTORY } from './history.ts';
 import type { HistoryReading } from './history.ts';
 import { LedgerWatch } from './ledger-watch.ts';
@@ -49,8 +50,8 @@ export interface LedgerReading {
   readonly gitdirs: readonly BytePath[];
   /** Newest change of a tracked or untracked file (ctime, milliseconds since the epoch). */
   readonly changedAtMs: number;
-  /** Ignored files beside others and directories that are ignored as a whole: information only. */
-  readonly ignored: { readonly files: number; readonly bytes: number };
+  /** Ignored files beside others, and the directories that are ignored as a whole: information only. */
+  readonly ignored: IgnoredReading;
 }
 
 /** One reading as it grows; a part that cannot be read leaves its reason and the rest goes on. */
@@ -171,13 +172,12 @@ export class Ledger implements Disposable {
     const nested = await this.#nested.read(repository, this.#index, this.#files, pace);
     doubts.push(...nested.doubts);
     const parts = { doubts, history, staged, index: this.#index, files: this.#files, nested };
-    const { ignoredFiles: files, ignoredBytes: bytes } = this.#files.readings.totals;
     return {
       risk: summarize(parts),
       head: history.head,
       gitdirs: [repository.gitdir, repository.commondir],
       changedAtMs: Math.max(this.#files.readings.changedAtMs, nested.changedAtMs),
-      ignored: { files, bytes },
+      ignored: this.#files.readings.ignored,
     };
   }
 
@@ -243,5 +243,5 @@ const NOTHING_READ = {
   head: null,
   gitdirs: [],
   changedAtMs: 0,
-  ignored: { files: 0, bytes: 0 },
+  ignored: { files: 0, bytes: 0, directories: [] },
 } as const;

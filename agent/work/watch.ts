@@ -5,6 +5,8 @@
 import type { Log } from '../log.ts';
 import type { AtRisk, Head } from '../status.ts';
 import type { WatchReport } from '../watch-report.ts';
+import { toBytePath } from '../repository/byte-path.ts';
+import { IgnoredCount } from './ignored-count.ts';
 import { Ledger } from './ledger.ts';
 import type { LedgerContext, LedgerReading } from './ledger.ts';
 import { ScanLoop } from './scan-loop.ts';
@@ -53,7 +55,9 @@ export class WorkWatcher implements AsyncDisposable {
   readonly #watches: WatchSet;
   readonly #loop: ScanLoop;
   readonly #running: Promise<void>;
+  readonly #ignored: IgnoredCount;
   #previous: LedgerReading | undefined;
+  #published: WorkReading | undefined;
   #since: string | null = null;
 
   constructor(context: WatchContext) {
@@ -80,6 +84,15 @@ export class WorkWatcher implements AsyncDisposable {
         this.#loop.request();
       },
     });
+    this.#ignored = new IgnoredCount({
+      worktree: toBytePath(context.worktree),
+      onCounted: () => {
+        this.#republish();
+      },
+      onFailure: (error) => {
+        log.error({ err: error, mount_path: context.worktree }, 'ignored files are not counted');
+      },
+    });
     this.#loop = new ScanLoop({
       scan: (kind) => this.#scan(kind),
       debounceMs: context.debounceMs ?? DEBOUNCE_MS,
@@ -99,6 +112,7 @@ export class WorkWatcher implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#loop.stop();
+    this.#ignored[Symbol.dispose]();
     await Promise.allSettled([this.#running]);
     this.#ledger[Symbol.dispose]();
     this.#watches[Symbol.dispose]();
@@ -117,6 +131,7 @@ export class WorkWatcher implements AsyncDisposable {
     this.#previous = reading;
     // What could not be read is tried again: nothing may say when it can be.
     this.#loop.byInterval = this.#watches.waiting > 0 || reading.risk?.unknown != null;
+    this.#ignored.request(reading.ignored.directories, kind === 'all');
     this.#publish(reading, tookMs);
     if (active) this.#context.onActivity(new Date());
     return tookMs;
@@ -125,7 +140,7 @@ export class WorkWatcher implements AsyncDisposable {
   #publish(reading: LedgerReading, tookMs: number): void {
     const checkedAt = new Date().toISOString();
     this.#since = reading.risk === null ? null : (this.#since ?? checkedAt);
-    this.#context.onReading({
+    this.#published = {
       atRisk:
         reading.risk === null
           ? null
@@ -136,10 +151,29 @@ export class WorkWatcher implements AsyncDisposable {
         unwatched: this.#watches.waiting,
         remedy: this.#watches.waiting === 0 ? null : RAISE_THE_LIMIT,
         scan_ms: Math.round(tookMs),
-        ignored_files: reading.ignored.files,
-        ignored_bytes: reading.ignored.bytes,
+        ...this.#ignoredIn(reading),
       },
-    });
+    };
+    this.#context.onReading(this.#published);
+  }
+
+  /** The last reading, with what has been counted since. */
+  #republish(): void {
+    const [published, reading] = [this.#published, this.#previous];
+    if (published === undefined || reading === undefined) return;
+    const watch = { ...published.watch, ...this.#ignoredIn(reading) };
+    this.#published = { ...published, watch };
+    this.#context.onReading(this.#published);
+  }
+
+  #ignoredIn({ ignored }: LedgerReading) {
+    const { sum, state, countedAt } = this.#ignored;
+    return {
+      ignored_files: ignored.files + sum.files,
+      ignored_bytes: ignored.bytes + sum.bytes,
+      ignored_state: state,
+      ignored_counted_at: countedAt?.toISOString() ?? null,
+    };
   }
 
   /** Changes count, looking does not: neither ours nor that of a prompt that asks git for the status. */
