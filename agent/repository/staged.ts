@@ -91,11 +91,34 @@ class StagedWalk {
     const { start, end, prefix } = range;
     if (end > start && index.cachedTrees.get(prefix.slice(0, -1)) === item.oid) return;
     if (end > start && index.mode(start) === MODE.directory && index.path(start) === prefix) {
-      // A sparse index holds whole directories that are not checked out.
-      if (index.oid(start) !== item.oid) throw new Doubt('a sparse index differs from HEAD');
+      await this.#compareTrees(item.oid, index.oid(start), prefix, depth);
       return;
     }
     await this.compare(item.oid, range, depth + 1);
+  }
+
+  /** A sparse index holds whole directories that are not checked out: their trees stand for files. */
+  async #compareTrees(
+    head: string | null,
+    own: string | null,
+    prefix: BytePath,
+    depth: number,
+  ): Promise<void> {
+    if (head === own) return;
+    if (depth > DEPTH_LIMIT) throw new Doubt(`${prefix} is too deep`);
+    const { onPath, pace } = this.#context;
+    const items = [head, own].map((tree) => (tree === null ? [] : this.#readTree(tree)));
+    const [before, after] = items.map((list) => new Map(list.map((item) => [item.key, item])));
+    for (const key of new Set(items.flat().map((item) => item.key))) {
+      const [one, other] = [before?.get(key), after?.get(key)];
+      const path = prefix + key;
+      if (key.endsWith('/')) {
+        await this.#compareTrees(one?.oid ?? null, other?.oid ?? null, path, depth + 1);
+      } else if (one?.oid !== other?.oid || one?.mode !== other?.mode) {
+        onPath(path);
+      }
+      if (pace.due) await pace.rest();
+    }
   }
 
   #compareFile(path: BytePath, item: TreeItem, start: number, end: number): void {
@@ -117,8 +140,8 @@ class StagedWalk {
     for (; at < range.end; at++) {
       const path = index.path(at);
       if (limit !== undefined && path >= limit) break;
-      if (index.mode(at) === MODE.directory) throw new Doubt('a sparse index differs from HEAD');
-      if (index.stage(at) === 0 && !index.isIntentToAdd(at)) onPath(path);
+      if (index.mode(at) === MODE.directory) await this.#compareTrees(null, index.oid(at), path, 0);
+      else if (index.stage(at) === 0 && !index.isIntentToAdd(at)) onPath(path);
       if (pace.due) await pace.rest();
     }
     return at;

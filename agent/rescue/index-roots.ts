@@ -15,7 +15,11 @@ export function indexRoots(tracked: Tracked, staged: ReadonlySet<BytePath> | und
   for (const [position, entry] of tracked.entries.entries()) {
     if (entry.mode === MODE.gitlink || entry.intentToAdd) continue;
     const path = tracked.paths[position] ?? '';
-    if (entry.stage !== 0 || staged === undefined || staged.has(path)) oids.add(entry.oid);
+    // A directory of a sparse index: what differs are paths below it.
+    const isTree = entry.mode === MODE.directory;
+    if (isTree || entry.stage !== 0 || staged === undefined || staged.has(path)) {
+      oids.add(entry.oid);
+    }
   }
   if (tracked.resolveUndo !== null) for (const oid of undoOids(tracked.resolveUndo)) oids.add(oid);
   const root = tracked.cachedTrees.get('');

@@ -96,6 +96,20 @@ test('rules in a .gitignore that a sparse checkout left out still hold', async (
   expect((await takeFresh(repository)).risk?.paths).toEqual(['src/seen']);
 });
 
+test('a sparse index that differs from HEAD, or has none, is compared by its trees', async () => {
+  const repository = fresh();
+  repository.write('docs/deep/new.txt', 'x');
+  repository.git('rm', '-q', '--cached', 'docs/file0.txt');
+  repository.git('add', '-A', '.');
+  repository.git('commit', '-q', '-m', 'docs');
+  repository.git('sparse-checkout', 'set', '--cone', '--sparse-index', 'src');
+  repository.git('reset', '-q', '--soft', 'HEAD^');
+  using watched = watchedLedger(repository);
+  await compare(repository, watched, 'other trees than HEAD has');
+  repository.git('checkout', '-q', '--orphan', 'empty');
+  await compare(repository, watched, 'no HEAD');
+});
+
 test('attributes that only the index has hold, until they leave it, too', async () => {
   const repository = fresh();
   repository.write('.gitattributes', '*.txt text eol=crlf\n');
