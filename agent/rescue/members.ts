@@ -68,9 +68,11 @@ function asRescueError(error: unknown, file: string): unknown {
   return invalid(file, error.message, error);
 }
 
-/** tar-stream and zlib throw plain errors for what is wrong with the bytes. */
+/** For what is wrong with the bytes tar-stream throws plain errors, and zlib its own codes. */
 function isDefect(error: Error): boolean {
-  return error instanceof TypeError || error instanceof RangeError;
+  if (error instanceof TypeError || error instanceof RangeError) return true;
+  const code = errnoOf(error);
+  return code !== undefined && !/^Z_|^ERR_STREAM_PREMATURE_CLOSE$/.test(code);
 }
 
 function invalid(file: string, why: string, cause?: unknown): AgentError {
