@@ -6,7 +6,6 @@
 import { join, resolve } from 'node:path';
 import type { Config } from './cli.ts';
 import { AgentError, EXIT, toAgentError } from './errors.ts';
-import { fetchStatus } from './health/control-client.ts';
 import type { Host } from './host.ts';
 import { readMarker } from './mounts/completion-marker.ts';
 import { displayPath, toBytePath } from './repository/byte-path.ts';
@@ -115,6 +114,8 @@ function sourceAt(mount: string, host: Host): Source {
 }
 
 async function sourcesOfDaemon(runDir: string): Promise<Source[]> {
+  // Loaded when it is needed: whoever names the mounts does not wait for an HTTP client.
+  const { fetchStatus } = await import('./health/control-client.ts');
   const { session_id: sessionId, mounts } = await fetchStatus(runDir);
   return mounts
     .filter(({ phase }) => phase === 'ready')

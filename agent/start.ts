@@ -5,4 +5,9 @@
  */
 import { loadBundle } from './bundle.ts';
 
-loadBundle(import.meta.filename.replace(/\.js$/, '.bundle.js')).run();
+/** Commands with a bundle of their own, main-rescue: they need not load a daemon first. */
+const APART = ['rescue', 'restore'];
+
+const own = import.meta.filename.replace(/\.js$/, '');
+const isApart = own.endsWith('/main') && APART.includes(process.argv[2] ?? '');
+loadBundle(`${own}${isApart ? '-rescue' : ''}.bundle.js`).run();

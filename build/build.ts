@@ -7,10 +7,10 @@ import { cp, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
-import type { BuildOptions } from 'esbuild';
+import type { BuildOptions, Plugin } from 'esbuild';
 import { licencesOf } from './licences.ts';
 import { rehearse } from './rehearse.ts';
-import { slim } from './slim.ts';
+import { rescueOnly, slim } from './slim.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const DIST = join(ROOT, 'dist');
@@ -26,6 +26,9 @@ const ENTRIES: Readonly<Record<string, string>> = {
   'pack-thread': 'agent/clone/pack-thread.ts',
 };
 
+/** Of main.js, for two of its commands (start.ts). */
+const RESCUE_ENTRIES = { 'main-rescue': 'agent/main.ts' };
+
 const OPTIONS: BuildOptions = {
   absWorkingDir: ROOT,
   outdir: DIST,
@@ -39,7 +42,10 @@ const OPTIONS: BuildOptions = {
 };
 
 await rm(DIST, { recursive: true, force: true });
-const inputs = await buildBundles();
+const inputs = [
+  ...(await buildBundles(ENTRIES, [slim])),
+  ...(await buildBundles(RESCUE_ENTRIES, [slim, rescueOnly])),
+];
 await buildStarters();
 await cp(join(ROOT, 'agent/credentials'), join(DIST, 'credentials'), {
   recursive: true,
@@ -52,20 +58,23 @@ await writeFile(join(DIST, 'LICENSES.txt'), await licencesOf(inputs));
 await rehearse(DIST);
 
 /** @returns the paths of all that went into them. */
-async function buildBundles(): Promise<string[]> {
+async function buildBundles(
+  entries: Readonly<Record<string, string>>,
+  plugins: Plugin[],
+): Promise<string[]> {
   const { metafile } = await build({
     ...OPTIONS,
-    entryPoints: Object.entries(ENTRIES).map(([name, path]) => ({
+    entryPoints: Object.entries(entries).map(([name, path]) => ({
       in: path,
       out: `${name}.bundle`,
     })),
     // Loaded late, but not by Node's module loader: it would not find it.
     supported: { 'dynamic-import': false },
-    plugins: [slim],
+    plugins,
     define: { ...OPTIONS.define, 'import.meta.url': JSON.stringify(NOWHERE) },
     metafile: true,
   });
-  for (const name of Object.keys(ENTRIES)) {
+  for (const name of Object.keys(entries)) {
     const path = join(DIST, `${name}.bundle.js`);
     await writeFile(path, inAscii(await readFile(path, 'utf8')));
   }

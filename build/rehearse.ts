@@ -1,10 +1,12 @@
 /**
  * In: the bundles in dist/. Out: V8's code cache beside each, made by a run of it that does what every
- * start does: a manifest, the endpoint, the clone process, up to a host that refuses the connection.
+ * start does: a manifest, the endpoint, the clone process, up to a host that refuses the connection; and
+ * a rescue of a small repository.
  */
 import { spawn } from 'node:child_process';
 import type { ChildProcess, ChildProcessByStdio } from 'node:child_process';
 import { once } from 'node:events';
+import fs from 'node:fs';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,11 +14,13 @@ import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
+import * as git from 'isomorphic-git';
 import type { CloneJob } from '../agent/clone/clone-job.ts';
 import { WORKER_FLAGS } from '../agent/clone/spare-process.ts';
 import { TRANSPORT_LIMITS } from '../agent/clone/transport-limits.ts';
 import { MESSAGE_FD } from '../agent/job-message.ts';
 import { PACK_LIMITS } from '../agent/pack/limits.ts';
+import type { CaptureJob } from '../agent/rescue/rescue-job.ts';
 
 const REHEARSAL = fileURLToPath(new URL('rehearsal.ts', import.meta.url));
 /** Nobody listens on tcpmux. */
@@ -29,6 +33,7 @@ export async function rehearse(dist: string): Promise<void> {
   try {
     await rehearseDaemon(dist, directory);
     await rehearseWorker(dist, directory);
+    await rehearseRescue(dist, directory);
   } finally {
     await rm(directory, { recursive: true, force: true });
   }
@@ -86,6 +91,42 @@ async function rehearseWorker(dist: string, directory: string): Promise<void> {
   await ended(worker, 0);
   const last = await messages;
   if (!last.includes('TRANSPORT_UNREACHABLE')) throw new Error(`the worker did not try: ${last}`);
+}
+
+async function rehearseRescue(dist: string, directory: string): Promise<void> {
+  const mount = join(directory, 'rescued');
+  await makeRepository(mount);
+  const out = join(directory, 'rescues');
+  const argv = [join(dist, 'main-rescue.bundle.js'), 'rescue', '--out', out, mount];
+  await ended(start([], argv), 0);
+  const job: CaptureJob = {
+    kind: 'capture',
+    ...{ mount, mountPath: mount, url: HOST, sessionId: null, out, remoteRefs: null },
+    ...{ includeIgnored: false, selfContained: false },
+  };
+  const worker = start([], [join(dist, 'rescue-worker.bundle.js')]);
+  worker.stdin.write(`${JSON.stringify(job)}\n`);
+  const messages = text(worker.stdio[MESSAGE_FD] as Readable);
+  await ended(worker, 0);
+  const last = await messages;
+  if (!last.includes('risksCovered')) throw new Error(`the worker saved nothing: ${last}`);
+}
+
+/** A commit that the remote has, one that it has not, a changed file and an untracked one. */
+async function makeRepository(dir: string): Promise<void> {
+  const author = { name: 'rehearsal', email: 'rehearsal@example.com' };
+  await git.init({ fs, dir });
+  await git.addRemote({ fs, dir, remote: 'origin', url: HOST });
+  for (const message of ['one', 'two']) {
+    await writeFile(join(dir, '.gitignore'), `*.log\n${message}\n`);
+    await writeFile(join(dir, 'file'), `${message}\n`.repeat(20));
+    await git.add({ fs, dir, filepath: ['.gitignore', 'file'] });
+    const value = await git.commit({ fs, dir, message, author });
+    const ref = 'refs/remotes/origin/main';
+    if (message === 'one') await git.writeRef({ fs, dir, ref, value });
+  }
+  await writeFile(join(dir, 'file'), 'three\n'.repeat(20));
+  await writeFile(join(dir, 'untracked'), 'four\n');
 }
 
 function start(

@@ -12,6 +12,9 @@ const STAND_INS = [
   { imported: /^\.\/client-h2\.js$/, by: /undici/, file: 'http2.cjs' },
 ];
 
+/** What `main.ts` loads for commands that are not in the bundle of `rescue` and `restore`. */
+const OTHER_COMMANDS = /^\.\/(?:boot|mount-once|commands|clone\/spare-process)\.ts$/;
+
 export const slim: Plugin = {
   name: 'slim',
   setup(build) {
@@ -21,5 +24,16 @@ export const slim: Plugin = {
         by.test(importer) ? { path } : null,
       );
     }
+  },
+};
+
+/** For a bundle that start.ts runs for `rescue` and `restore` alone. */
+export const rescueOnly: Plugin = {
+  name: 'rescue-only',
+  setup(build) {
+    const path = fileURLToPath(new URL('slim/elsewhere.cjs', import.meta.url));
+    build.onResolve({ filter: OTHER_COMMANDS }, ({ importer }) =>
+      importer.endsWith('/agent/main.ts') ? { path } : null,
+    );
   },
 };

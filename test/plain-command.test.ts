@@ -74,6 +74,14 @@ describe('readPlainCommand()', () => {
   const alone = (Object.keys(COMMANDS) as CommandName[]).filter(
     (name) => !COMMANDS[name].usage.includes('<'),
   );
+  it('takes the mounts of rescue, between its flags', () => {
+    const argv = ['rescue', '/app/web', '--out', '/out', './docs', '--json', '007'];
+    const plain = readPlainCommand(argv, {});
+    expect(plain?.config.operands).toEqual(['/app/web', './docs', '007']);
+    expect(plain).toEqual(byYargs(argv, {}));
+    expect(readPlainCommand(['status', '/app/web'], {})).toBeNull();
+  });
+
   it.each(alone)('takes every flag of %s', (name) => {
     const { flags } = COMMANDS[name];
     const argv = flags.flatMap((flag) => {

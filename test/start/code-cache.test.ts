@@ -20,6 +20,8 @@ function isCached(flags: readonly string[], bundle: string): string {
 describe('the code cache in dist/', () => {
   it('is one that V8 takes, for each process under the flags that it is started with', () => {
     expect(isCached([], 'main.bundle.js')).toBe('true');
+    expect(isCached([], 'main-rescue.bundle.js')).toBe('true');
+    expect(isCached([], 'rescue-worker.bundle.js')).toBe('true');
     expect(isCached(WORKER_FLAGS, 'clone-worker.bundle.js')).toBe('true');
   });
 
