@@ -132,8 +132,8 @@ export class ObjectStore {
   placeOf(oid: string): StoredPlace | undefined {
     return this.#at(oid, (place) => {
       if (place.pack === undefined) {
-        const { size, headerLength: skip } = place.loose;
-        return { path: place.path, offset: 0, skip, size };
+        const { path, loose } = place;
+        return { path, offset: 0, skip: loose.headerLength, size: loose.size };
       }
       const { baseOffset, dataOffset: offset, size } = place.pack.entry(place.offset);
       return baseOffset === -1 ? { path: place.pack.path, offset, skip: 0, size } : undefined;
@@ -156,9 +156,13 @@ export class ObjectStore {
     for (const pack of known.values()) pack.close();
   }
 
+  /** Lets go of the objects that it keeps for others to be deltas of; they can be read again. */
+  forget(): void {
+    this.#reader.forget();
+  }
+
   close(): void {
-    for (const pack of this.#packs) pack.close();
-    this.#packs = [];
+    for (const pack of this.#packs.splice(0)) pack.close();
     this.#objectsDirs = [];
     this.#inflater.close();
   }
@@ -221,8 +225,7 @@ function listPacks(objectsDir: string): string[] {
       .filter((name) => name.startsWith('pack-') && name.endsWith('.idx'))
       .map((name) => join(packDir, name.replace(/idx$/, 'pack')));
   } catch (error) {
-    const errno = errnoOf(error);
-    if (errno === 'ENOENT' || errno === 'ENOTDIR') return [];
+    if (['ENOENT', 'ENOTDIR'].includes(errnoOf(error) ?? '')) return [];
     throw error;
   }
 }

@@ -73,6 +73,10 @@ export class PackObjectReader {
     return { type: entry.type, size };
   }
 
+  forget(): void {
+    this.#cache.clear();
+  }
+
   /** Refuses what is too large to be held. */
   admit(size: number): void {
     if (size <= this.#limitBytes) return;

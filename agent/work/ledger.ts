@@ -157,6 +157,8 @@ export class Ledger implements Disposable {
     } catch (error) {
       this.#watch.putBack(dirty);
       throw error;
+    } finally {
+      this.#objects.rest();
     }
     doubts.push(...this.#historyReading.doubts, ...this.#files.doubts);
     // What was in doubt is looked at again by the next reading, whatever happened.

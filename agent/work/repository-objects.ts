@@ -5,7 +5,7 @@ import type { BytePath } from '../repository/byte-path.ts';
 import { Doubt } from '../repository/doubt.ts';
 import type { Repository } from '../repository/repository.ts';
 
-/** A reading asks for few objects; most of them are small trees. */
+/** While a reading goes on, which asks for few objects; most of them are small trees. */
 const CACHE_BYTES = 4 * 2 ** 20;
 
 export class RepositoryObjects {
@@ -20,6 +20,14 @@ export class RepositoryObjects {
     const store = ObjectStore.open(objects, { cacheBytes: CACHE_BYTES });
     this.#open = { store, commondir };
     return store;
+  }
+
+  /**
+   * To be called after each reading. Small objects lie in slabs of 8 KiB with others: a few hundred
+   * bytes of each may keep all of it, and a day of commits would keep a hundred megabytes.
+   */
+  rest(): void {
+    this.#open?.store.forget();
   }
 
   close(): void {

@@ -169,6 +169,11 @@ export const LOG_SECTIONS: Readonly<Record<string, readonly LogMessage[]>> = {
       meaning: 'There are enough watches now: changes are seen at once again.',
     },
     {
+      message: 'ignored files are not counted',
+      meaning:
+        'A defect (`err`): `watch.ignored_files` and `ignored_bytes` of this mount stay as they are. Work at risk is counted all the same. Report it.',
+    },
+    {
       message: 'the watch of this mount has ended',
       meaning:
         'A defect (`err`): work at risk in this mount is no longer counted. Start again and report it.',
