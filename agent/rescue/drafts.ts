@@ -1,35 +1,48 @@
 /**
- * A rescue while it is written: the name of its file says which process writes it, so that the next
- * rescue knows what a killed one has left behind. Removed is only what is ours by its name and of no
- * living process; of another container or machine, which cannot be asked, only what is a day old.
+ * A rescue while it is written, and a directory while it is restored: the name says which process is at
+ * it, so that the next one knows what a killed one has left behind. Removed is only what is ours by its
+ * name and of no living process; of another container or machine, which cannot be asked, only what is a
+ * day old.
  */
 import { createHash, randomBytes } from 'node:crypto';
-import { lstatSync, readFileSync, readdirSync, readlinkSync, unlinkSync } from 'node:fs';
+import { lstatSync, readFileSync, readdirSync, readlinkSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { errnoOf } from '../errors.ts';
 import { statOrUndefined } from '../repository/repository.ts';
 
-const DRAFT = /^\..+\.rescue\.tar\.gz\.([0-9a-f]{8})-(\d+)-(\d+)\.[0-9a-f]{12}$/;
+const DRAFT = /^\.(.+)\.([0-9a-f]{8})-(\d+)-(\d+)\.[0-9a-f]{12}$/;
+/** Of files. */
+const RESCUE = /\.rescue\.tar\.gz$/;
 const STRANGERS_AGE_MS = 24 * 3_600_000;
 /** Of /proc/PID/stat, counted from 0 after the command's closing parenthesis. */
 const START_TIME_FIELD = 19;
 
-/** @param name of the rescue. */
+/** @param name of the rescue, or of the directory. */
 export function draftName(name: string): string {
   const started = startOf(process.pid) ?? '0';
   return `.${name}.${realm()}-${process.pid}-${started}.${randomBytes(6).toString('hex')}`;
 }
 
-/** @returns the names that are gone. */
+/** Of rescues. @returns the names that are gone. */
 export function sweepDrafts(directory: string): string[] {
+  return sweep(directory, (name, isFile) => isFile && RESCUE.test(name));
+}
+
+/** Of a directory of that name. */
+export function sweepDirectoryDrafts(directory: string, name: string): string[] {
+  return sweep(directory, (other, isFile) => !isFile && other === name);
+}
+
+function sweep(directory: string, isOurs: (name: string, isFile: boolean) => boolean): string[] {
   const swept: string[] = [];
   const user = process.geteuid?.() ?? 0;
   for (const name of readdirSync(directory)) {
-    const [, home, pid, started] = DRAFT.exec(name) ?? [];
+    const [, own = '', home, pid, started] = DRAFT.exec(name) ?? [];
     if (home === undefined || pid === undefined) continue;
     const stats = statOrUndefined(() => lstatSync(join(directory, name)));
+    if (stats === undefined || (!stats.isFile() && !stats.isDirectory())) continue;
     // Processes of others may be hidden from this one.
-    if (stats?.isFile() !== true || (user !== 0 && stats.uid !== user)) continue;
+    if (!isOurs(own, stats.isFile()) || (user !== 0 && stats.uid !== user)) continue;
     const isLiving =
       home === realm()
         ? startOf(Number(pid)) === started
@@ -42,10 +55,11 @@ export function sweepDrafts(directory: string): string[] {
 /** What stands in the way of removing one does not stand in the way of a rescue. */
 function remove(path: string): boolean {
   try {
-    unlinkSync(path);
+    rmSync(path, { recursive: true });
     return true;
   } catch (error) {
-    if (!['ENOENT', 'EACCES', 'EPERM', 'EROFS'].includes(errnoOf(error) ?? '')) throw error;
+    if (!['ENOENT', 'ENOTEMPTY', 'EACCES', 'EPERM', 'EROFS'].includes(errnoOf(error) ?? ''))
+      throw error;
     return false;
   }
 }

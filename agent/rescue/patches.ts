@@ -70,7 +70,10 @@ export class Patches {
     if (plan === null) return null;
     const commit = head.oid === null ? undefined : this.#store.read(head.oid)?.content;
     const tree = (commit && treeOf(commit)) ?? null;
-    const attributes = new AttributeReader(repository);
+    const attributes = new AttributeReader(repository, (directory) => {
+      const oid = plan.attributeFiles.get(directory);
+      return oid === undefined ? undefined : this.#store.read(oid)?.content.toString('latin1');
+    });
     const left: BytePath[] = [];
     let text = '';
     const changed = [...plan.files].flatMap(([path, kind]) => (kind === 'changed' ? [path] : []));

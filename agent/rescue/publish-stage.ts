@@ -9,6 +9,8 @@ import { AgentError, errnoOf } from '../errors.ts';
 import { displayPath, fsPath } from '../repository/byte-path.ts';
 import type { BytePath } from '../repository/byte-path.ts';
 import { readBytesAsText } from '../repository/read-file.ts';
+import { closeDirectories, openDirectories } from './directory-modes.ts';
+import type { DirectoryMode } from './directory-modes.ts';
 import { kindAt } from './fresh-clone.ts';
 import {
   inTheWay,
@@ -33,6 +35,8 @@ export interface PublishContext {
   readonly plan: RestorePlan;
   /** To the clone's own files. */
   readonly changes: PresentChanges;
+  /** Permissions of directories. */
+  readonly directories: readonly DirectoryMode[];
   /** The clone's own files; null when an earlier run has begun to replace them. */
   readonly present: readonly IndexEntry[] | null;
 }
@@ -111,7 +115,7 @@ function requireVacant(worktree: BytePath): void {
 }
 
 function run(context: PublishContext): void {
-  const { mount, stage, plan, changes } = context;
+  const { mount, stage, plan, changes, directories } = context;
   const gitdir = `${mount}/.git`;
   publishPacks(`${stage.root}/objects-0/pack`, `${gitdir}/objects/pack`);
   sync(`${gitdir}/objects/pack`);
@@ -121,6 +125,7 @@ function run(context: PublishContext): void {
     const { tree, path } = stage.inGitdir(repository, 'objects/pack');
     publishPacks(`${stage.root}/objects-${record.number}/pack`, `${tree.root}/${path}`);
   }
+  openDirectories(directories);
   removeFiles(mount, changes.removed);
   mergeInto(stage.worktree.root, mount);
   setModes(mount, changes.modes);
@@ -131,6 +136,7 @@ function run(context: PublishContext): void {
   sync(gitdir);
   sync(mount);
   publishOutside(context);
+  closeDirectories(directories);
 }
 
 function publishOutside({ mountPath, stage, plan }: PublishContext): void {

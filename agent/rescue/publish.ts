@@ -49,7 +49,7 @@ export function setModes(
 }
 
 /** The way to a path leads through directories only, as far as it is there. */
-function isBelowDirectories(root: BytePath, path: BytePath): boolean {
+export function isBelowDirectories(root: BytePath, path: BytePath): boolean {
   for (let end = path.indexOf('/'); end !== -1; end = path.indexOf('/', end + 1)) {
     const kind = kindAt(`${root}/${path.slice(0, end)}`);
     if (kind === 'nothing') return true;

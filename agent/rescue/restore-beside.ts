@@ -4,7 +4,6 @@
  * copies, so that neither can harm the other. Without a clone, or with one that lacks what the work
  * builds on, the directory gets what the rescue itself holds. It comes into being by one rename.
  */
-import { randomBytes } from 'node:crypto';
 import { cpSync, linkSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { AgentError, errnoOf } from '../errors.ts';
@@ -13,6 +12,7 @@ import { displayPath, toBytePath } from '../repository/byte-path.ts';
 import type { BytePath } from '../repository/byte-path.ts';
 import type { Repository } from '../repository/repository.ts';
 import { kindAt, openClone } from './fresh-clone.ts';
+import { draftName, sweepDirectoryDrafts } from './drafts.ts';
 import { list } from './publish.ts';
 import { restore } from './restore.ts';
 import type { RestoreOutcome, RestoreProgress } from './restore.ts';
@@ -77,9 +77,11 @@ function salvageInto(
 }
 
 async function comeIntoBeing<T>(into: string, fill: (draft: string) => Promise<T>): Promise<T> {
-  const draft = join(dirname(into), `.${basename(into)}.${randomBytes(4).toString('hex')}`);
+  const [parent, name] = [dirname(into), basename(into)];
+  const draft = join(parent, draftName(name));
   try {
-    mkdirSync(dirname(into), { recursive: true });
+    mkdirSync(parent, { recursive: true });
+    sweepDirectoryDrafts(parent, name);
     mkdirSync(draft);
     const outcome = await fill(draft);
     renameSync(draft, into);

@@ -17,6 +17,7 @@ import type { BytePath } from '../repository/byte-path.ts';
 import { Doubt } from '../repository/doubt.ts';
 import { GitConfig } from '../repository/git-config-reader.ts';
 import { Pace } from '../repository/pace.ts';
+import { directoryModes } from './directory-modes.ts';
 import type { RescueManifest } from './format.ts';
 import { kindAt, openClone, requireFresh, treeOf } from './fresh-clone.ts';
 import { publish } from './publish-stage.ts';
@@ -107,12 +108,10 @@ class Restore {
     const held = this.#stageGitdirs(stage, plan, contents);
     signal.throwIfAborted();
 
-    const { mountPath } = this.#context;
-    const place = { mount: this.#mount, mountPath: toBytePath(mountPath), stage };
     const publishing = publish({
-      ...place,
-      plan,
+      ...{ mount: this.#mount, mountPath: toBytePath(this.#context.mountPath), stage, plan },
       changes,
+      directories: directoryModes(this.#mount, plan.repositories, contents.modes),
       present: goesOn ? null : present.entries,
     });
     publishing.check();

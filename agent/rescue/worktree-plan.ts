@@ -36,8 +36,11 @@ export interface WorktreePlan {
   readonly emptyDirectories: readonly BytePath[];
   /** With a slash at the end: with all below it. */
   readonly deleted: readonly BytePath[];
-  /** Permission bits of files that need not be kept, where a checkout would give others. */
+  /** Permission bits of files that need not be kept, and of directories (with a slash at the end),
+   * where a checkout would give others. */
   readonly modes: ReadonlyMap<BytePath, number>;
+  /** The `.gitattributes` files of the index: their directory (empty, or with a slash) → oid. */
+  readonly attributeFiles: ReadonlyMap<BytePath, string>;
   readonly conflicts: number;
   /** Directories with a repository of their own, submodules among them. */
   readonly repositories: ReadonlySet<BytePath>;
@@ -45,6 +48,11 @@ export interface WorktreePlan {
   readonly staged: ReadonlySet<BytePath>;
   readonly leftOut: readonly string[];
 }
+
+const ATTRIBUTES = /(^|\/)\.gitattributes$/;
+
+/** What a checkout gives, under the umask that all have. */
+const DIRECTORY_MODE = 0o755;
 
 export async function planWorktree(context: PlanContext): Promise<WorktreePlan> {
   const { repository, store, tracked, headTree, pace } = context;
@@ -72,7 +80,14 @@ export async function planWorktree(context: PlanContext): Promise<WorktreePlan> 
     if (pace.due) await pace.rest();
   }
   const untracked = await untrackedPlan(context, tracked.paths, files, repositories);
-  return { ...untracked, deleted, modes, staged, conflicts: tracked.conflicts.size };
+  return {
+    ...untracked,
+    deleted,
+    modes: new Map([...modes, ...untracked.modes]),
+    attributeFiles: attributeFilesOf(tracked),
+    staged,
+    conflicts: tracked.conflicts.size,
+  };
 }
 
 /** Where the index or HEAD cannot be read: all that there is. */
@@ -122,6 +137,7 @@ async function untrackedPlan(
 ): Promise<WorktreePlan> {
   const emptyDirectories: BytePath[] = [];
   const leftOut: string[] = [];
+  const modes = new Map<BytePath, number>();
   await walkWorktree({
     repository,
     tracked: new Set(paths),
@@ -132,16 +148,21 @@ async function untrackedPlan(
       if (!files.has(path)) files.set(path, 'untracked');
     },
     onEmptyDirectory: (path) => void emptyDirectories.push(path),
+    onDirectory: (path) => {
+      const stats = statOrUndefined(() => lstatSync(fsPath(`${repository.worktree}/${path}`)));
+      const permissions = (stats?.mode ?? DIRECTORY_MODE) & 0o777;
+      if (permissions !== DIRECTORY_MODE) modes.set(`${path}/`, permissions);
+    },
     onRepository: (path) => void repositories.add(path),
     onLeftOut: (reason) => void leftOut.push(reason),
   });
   const rest = {
     deleted: [],
-    modes: new Map<BytePath, number>(),
+    attributeFiles: new Map<BytePath, string>(),
     conflicts: 0,
     staged: new Set<BytePath>(),
   };
-  return { files, emptyDirectories, repositories, leftOut, ...rest };
+  return { files, emptyDirectories, repositories, leftOut, modes, ...rest };
 }
 
 /** Git knows one bit of it; the rest is the user's all the same. */
@@ -156,6 +177,15 @@ function addMode(
   if (stats?.isFile() !== true) return;
   const permissions = stats.mode & 0o777;
   if (permissions !== (mode & 0o777)) modes.set(path, permissions);
+}
+
+function attributeFilesOf({ paths, entries }: Tracked): Map<BytePath, string> {
+  const found = new Map<BytePath, string>();
+  for (const [position, path] of paths.entries()) {
+    if (!ATTRIBUTES.test(path)) continue;
+    found.set(path.replace(ATTRIBUTES, '$1'), entries[position]?.oid ?? '');
+  }
+  return found;
 }
 
 function isRepository(worktree: BytePath, path: BytePath): boolean {

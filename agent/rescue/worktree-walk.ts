@@ -22,6 +22,8 @@ export interface WalkContext {
   readonly pace: Pace;
   readonly onFile: (path: BytePath) => void;
   readonly onEmptyDirectory: (path: BytePath) => void;
+  /** Every directory but the worktree's own. */
+  readonly onDirectory: (path: BytePath) => void;
   /** A directory with a repository of its own. */
   readonly onRepository: (path: BytePath) => void;
   readonly onLeftOut: (reason: string) => void;
@@ -74,6 +76,7 @@ class Walk {
       this.#context.onRepository(path);
       return;
     }
+    this.#context.onDirectory(path);
     await this.enter(`${path}/`, rules);
   }
 

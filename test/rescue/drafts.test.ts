@@ -1,10 +1,18 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readdirSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { draftName, sweepDrafts } from '../../agent/rescue/drafts.ts';
+import { draftName, sweepDirectoryDrafts, sweepDrafts } from '../../agent/rescue/drafts.ts';
 
 const RESCUE = 'web-0123456789ab-20260102T030405Z.rescue.tar.gz';
 let directory = '';
@@ -48,4 +56,19 @@ test('of a process that cannot be asked, what is a day old goes, and nothing tha
   symlinkSync('/etc/hostname', join(directory, strange(3)));
   expect(sweepDrafts(directory)).toEqual([old]);
   expect(readdirSync(directory)).toHaveLength(5);
+});
+
+test('a directory that a killed restore has left goes, one of that name alone', async () => {
+  const child = spawn(process.execPath, ['-e', ''], { stdio: 'ignore' });
+  await once(child, 'close');
+  const [dead, mine, other] = ['web', 'web', 'docs'].map((name, n) => {
+    const draft = draftName(name);
+    const named = n === 1 ? draft : draft.replace(`-${process.pid}-`, `-${child.pid!}-`);
+    mkdirSync(join(directory, named, 'below'), { recursive: true });
+    return named;
+  });
+  put(draftOf(child.pid!));
+  expect(sweepDirectoryDrafts(directory, 'web')).toEqual([dead]);
+  expect(readdirSync(directory)).toEqual(expect.arrayContaining([mine, other]));
+  expect(readdirSync(directory)).toHaveLength(3);
 });

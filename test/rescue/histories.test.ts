@@ -11,6 +11,10 @@ const SEED = 7;
 
 /** That a campaign once found something wrong with. */
 const FOUND: Readonly<Record<string, History>> = {
+  'directories that git does not know the permissions of': [
+    ['permissions of directories', 0],
+    ['linked worktree with work in it', 0],
+  ],
   'a sparse index without a HEAD to hold it against': [
     ['orphan branch', 0],
     ['sparse checkout', 10],

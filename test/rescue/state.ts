@@ -130,7 +130,8 @@ function tree(path: string, name: string): string[] {
       lines.push(`${shown} ${(stats.mode & 0o777).toString(8)} ${text}`);
     } else if (stats.isDirectory()) {
       const entries = readdirSync(place, { encoding: 'buffer' });
-      if (entries.length === 0) lines.push(`${shown} directory`);
+      const isNews = entries.length === 0 || (stats.mode & 0o777) !== 0o755;
+      if (isNews) lines.push(`${shown} ${(stats.mode & 0o777).toString(8)} directory`);
       for (const entry of entries) {
         const below = Buffer.concat([place, Buffer.from('/'), entry]);
         visit(below, `${shown}/${entry.toString('latin1')}`);

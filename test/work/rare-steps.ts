@@ -2,7 +2,7 @@
  * More of what happens in a repository while somebody works in it: histories are rewritten, here and at
  * the remote; files are large; worktrees, notes and shapes of a repository that few use.
  */
-import { existsSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { runGit } from './scratch-repository.ts';
 import type { ScratchRepository } from './scratch-repository.ts';
@@ -56,6 +56,14 @@ export const RARE_STEPS: Readonly<Record<string, Step>> = {
     r.tryGit('add', 'file2.txt');
     write(r, 'file2.txt', `not staged ${pick}\n`);
     r.tryGit('stash', 'push', '-q', ...(pick % 2 === 0 ? ['--keep-index'] : ['--all']));
+  },
+  'permissions of directories': (r, pick) => {
+    const [mode = 0o755, other = 0o755] =
+      [[0o700, 0o555], [0o555], [0o1777, 0o750]][pick % 3] ?? [];
+    mkdirSync(r.path('empty/inner'), { recursive: true });
+    write(r, 'closed/deep/file.txt', `${pick}`);
+    for (const name of ['empty/inner', 'closed/deep', 'closed']) chmodSync(r.path(name), mode);
+    if (existsSync(r.path('docs'))) chmodSync(r.path('docs'), other);
   },
   'file with CRLF edited': (r, pick) => {
     write(r, 'crlf.txt', `eins\r\nzwei ${pick}\r\n`);
