@@ -67,6 +67,19 @@ export class EntryScanner {
     return this.#parts;
   }
 
+  /**
+   * For when all entries are made: writes what was put aside, gives the memory for contents back.
+   * @returns bytes of content made while the pack arrived.
+   */
+  endArrival(): number {
+    const { resolver } = this.parts;
+    resolver.tap?.flush();
+    resolver[Symbol.dispose]();
+    // What is left over is made in other buffers; the contents of 50 MB would stand beside this one.
+    this.#parts = undefined;
+    return this.expandedBytes + resolver.expandedBytes;
+  }
+
   /** True when all entries that the header claims are in the table. */
   get complete(): boolean {
     return this.table.count === this.totalObjects && this.#streamedRow === -1;

@@ -129,14 +129,13 @@ class Ingest {
   /** Names for all that has none yet. */
   async #resolve(packBytes: number, threads: PackThreads): Promise<void> {
     const { limits, signal } = this.#context;
-    const { table, expandedBytes, parts } = this.#scanner;
-    const { resolver } = parts;
-    resolver.tap?.flush();
+    const { table } = this.#scanner;
+    const expandedBytes = this.#scanner.endArrival();
     await threads.finish(signal);
     await resolveDeltas(table, {
       fd: this.#fd,
       limits,
-      expandedBytes: expandedBytes + resolver.expandedBytes,
+      expandedBytes,
       baseCacheBytes: this.#tuning.baseCacheBytes,
       threads,
       buffers: this.#context.buffers,
