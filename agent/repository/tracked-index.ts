@@ -14,6 +14,8 @@ import { displayPath, isUtf8 } from './byte-path.ts';
 import type { BytePath } from './byte-path.ts';
 import { Doubt } from './doubt.ts';
 import type { Pace } from './pace.ts';
+import { expandSparse } from './sparse-directories.ts';
+import type { SparseContext } from './sparse-directories.ts';
 import type { StagedIndex } from './staged.ts';
 
 export interface TrackedDirectory {
@@ -24,16 +26,21 @@ export interface TrackedDirectory {
 }
 
 /** @throws AgentError (INDEX_INVALID) for what Git could not read either. */
-export async function readTrackedIndex(gitdir: BytePath, pace: Pace): Promise<TrackedIndex> {
+export async function readTrackedIndex(
+  gitdir: BytePath,
+  pace: Pace,
+  sparse: SparseContext,
+): Promise<TrackedIndex> {
   if (!isUtf8(gitdir)) throw new Doubt('the path of the Git directory is not UTF-8');
   const directory = displayPath(gitdir);
   const fileBytes = statSync(`${directory}/index`, { throwIfNoEntry: false })?.size ?? 0;
   const table = new IndexTable(fileBytes);
   const onEntry = (entry: IndexEntry): void => {
-    table.add(entry);
+    if (entry.mode !== MODE.directory) table.add(entry);
+    else for (const one of expandSparse(sparse, entry)) table.add(one);
   };
   const { entries, cacheTree, mtimeNs } = readIndex(directory, { onEntry });
-  for (const entry of entries) table.add(entry);
+  entries.forEach(onEntry);
   table.mtimeMs = Number(mtimeNs / 1_000_000_000n) * 1e3 + Number(mtimeNs % 1_000_000_000n) / 1e6;
   await pace.rest();
   const index = new TrackedIndex(table, cacheTree);
@@ -48,6 +55,8 @@ export class TrackedIndex implements StagedIndex {
   /** Paths in conflict. */
   readonly conflicts = new Set<BytePath>();
   readonly submodules: number[] = [];
+  /** Directories of a sparse index that are one entry each; their paths end in a slash. */
+  readonly sparse: number[] = [];
   /** Directory (empty for the root, no slash at the end) → oid of its tree, where it is known. */
   readonly cachedTrees: ReadonlyMap<BytePath, string>;
   readonly #table: IndexTable;
@@ -154,7 +163,11 @@ export class TrackedIndex implements StagedIndex {
     let directory = root;
     for (let position = 0; position < this.count; position++) {
       if (this.stage(position) !== 0) this.conflicts.add(this.path(position));
-      else if (this.mode(position) === MODE.gitlink) this.submodules.push(position);
+      else {
+        const mode = this.mode(position);
+        if (mode === MODE.gitlink) this.submodules.push(position);
+        else if (mode === MODE.directory) this.sparse.push(position);
+      }
       if (position === 0 || !this.#table.isBesideLast(position, prefix.length)) {
         prefix = this.#table.directoryOf(position);
         directory = this.#directory(prefix);

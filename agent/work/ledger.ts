@@ -15,6 +15,7 @@ import { Pace } from '../repository/pace.ts';
 import type { RemoteTags } from '../repository/remote-tags.ts';
 import { openRepository } from '../repository/repository.ts';
 import type { Repository } from '../repository/repository.ts';
+import { isSparseNoMore } from '../repository/sparse-directories.ts';
 import { findChangedDirectories } from '../repository/tracked-changes.ts';
 import { readTrackedIndex } from '../repository/tracked-index.ts';
 import type { TrackedIndex } from '../repository/tracked-index.ts';
@@ -57,6 +58,7 @@ export interface LedgerReading {
 /** One reading as it grows; a part that cannot be read leaves its reason and the rest goes on. */
 interface Round {
   readonly repository: Repository;
+  readonly objects: ObjectStore;
   readonly pace: Pace;
   readonly doubts: string[];
 }
@@ -121,7 +123,8 @@ export class Ledger implements Disposable {
   async take(signal?: AbortSignal): Promise<LedgerReading> {
     try {
       const repository = openRepository(this.#worktree, this.#home);
-      return await this.#read({ repository, pace: new Pace(signal), doubts: [] });
+      const objects = this.#objects.of(repository);
+      return await this.#read({ repository, objects, pace: new Pace(signal), doubts: [] });
     } catch (error) {
       const reason = doubtOf(error);
       if (reason === undefined) throw error;
@@ -135,8 +138,7 @@ export class Ledger implements Disposable {
   }
 
   async #read(round: Round): Promise<LedgerReading> {
-    const { repository, pace, doubts } = round;
-    const objects = this.#objects.of(repository);
+    const { repository, objects, pace, doubts } = round;
     const { rules, isOther } = this.#shared.look(repository);
     if (isOther) this.#watch.markInputs();
     this.#watch.openGitDirectories(repository);
@@ -149,7 +151,7 @@ export class Ledger implements Disposable {
       }
       await this.#readIndex(round, dirty.index);
       if (this.#index !== undefined) {
-        await this.#readFiles(round, this.#index, objects, rules);
+        await this.#readFiles(round, this.#index, rules);
         const { headTree } = this.#historyReading;
         staged = await this.#staged.read(this.#index, headTree, objects, pace);
         if (staged.doubt !== null) doubts.push(staged.doubt);
@@ -184,11 +186,12 @@ export class Ledger implements Disposable {
   }
 
   /** The index, when it changed; of the files, those whose entries changed are looked at again. */
-  async #readIndex({ repository, pace, doubts }: Round, isDirty: boolean): Promise<void> {
-    if (!isDirty && this.#index !== undefined) return;
+  async #readIndex(round: Round, isDirty: boolean): Promise<void> {
+    const { repository, pace, doubts } = round;
     const before = this.#index;
+    if (!isDirty && before !== undefined && !isSparseNoMore(repository, before)) return;
     try {
-      const index = await readTrackedIndex(repository.gitdir, pace);
+      const index = await readTrackedIndex(repository.gitdir, pace, round);
       const isFollowing = before !== undefined && index.mtimeMs >= before.mtimeMs;
       const changed = isFollowing ? await findChangedDirectories(before, index, pace) : [];
       for (const prefix of changed) {
@@ -205,12 +208,8 @@ export class Ledger implements Disposable {
     }
   }
 
-  async #readFiles(
-    { repository, pace, doubts }: Round,
-    index: TrackedIndex,
-    objects: ObjectStore,
-    sharedRules: IgnoreRules | undefined,
-  ): Promise<void> {
+  async #readFiles(round: Round, index: TrackedIndex, sharedRules?: IgnoreRules): Promise<void> {
+    const { repository, objects, pace, doubts } = round;
     const files = this.#files;
     this.#watch.passOn(files, index);
     try {

@@ -81,6 +81,8 @@ export class WorktreeFiles {
     const reading = this.#readings.get(prefix);
     if (reading?.present !== true) return false;
     if (index.directory(`${prefix}${name}/`) !== undefined || index.has(prefix, name)) return false;
+    // As a sparse index has it.
+    if (index.has(prefix, `${name}/`)) return false;
     return reading.hidden || isIgnored(reading.rules, prefix + name, name, directory);
   }
 
