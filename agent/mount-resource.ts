@@ -22,7 +22,7 @@ import { prepareMount } from './mounts/prepare-mount.ts';
 import type { Staging } from './mounts/staging.ts';
 import { PACK_LIMITS } from './pack/limits.ts';
 import type { Resource } from './resource.ts';
-import { offerRescue, restoreInto, resumeRestore } from './restore-at-boot.ts';
+import { offerRescue, restoreInto, resumeRestore, tellGaps } from './restore-at-boot.ts';
 import { reportOf } from './error-report.ts';
 import { NO_PROGRESS } from './progress.ts';
 import type { RescueNote } from './rescue-note.ts';
@@ -105,6 +105,8 @@ async function attemptMount(
   const rescue = await offerRescue(resource, context);
   const isRestored = config.restore === 'auto' && rescue !== null;
   if (await makeClone(resource, attempt, context, prepared.staging, isRestored ? rescue : null)) {
+    // Nobody waits for it: it reads the whole file.
+    if (rescue !== null && !isRestored) void tellGaps(resource, rescue, context);
     return;
   }
   // A restore failed half-way: the clone is made once more, and stays as it is.

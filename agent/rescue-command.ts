@@ -86,10 +86,11 @@ async function rescueOne(
   }).finally(() => {
     bar(null);
   });
-  const { risksCovered, unsettled, leftOut, sizeBytes } = outcome;
+  const { risksCovered, unsettled, leftOut, missing, sizeBytes } = outcome;
   const what = risksCovered.length === 0 ? 'nothing at risk' : risksCovered.join(', ');
   host.stderr.write(`${source.mount}: ${what} (${formatBytes(sizeBytes)})\n`);
   for (const line of unsettled) host.stderr.write(`${source.mount}: ${line}\n`);
+  for (const line of missing) host.stderr.write(`${source.mount}: ${line}\n`);
   for (const line of leftOut) host.stderr.write(`${source.mount}: left out: ${line}\n`);
   return outcome;
 }

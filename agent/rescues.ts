@@ -139,7 +139,7 @@ export class Rescues implements AsyncDisposable {
       created_at: outcome.createdAt,
       session_id: job['sessionId'],
       covers: outcome.risksCovered,
-      gaps: [...outcome.leftOut, ...outcome.unsettled],
+      gaps: [...outcome.missing, ...outcome.leftOut, ...outcome.unsettled],
     };
     this.#taken.set(mountPath, { risk, at: startedAt.toISOString() });
     status.update(mountPath, { last_rescue: note });

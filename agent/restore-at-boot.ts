@@ -8,7 +8,7 @@ import { toAgentError } from './errors.ts';
 import type { Environment, Owner } from './host.ts';
 import type { Log } from './log.ts';
 import { readJournal } from './rescue/restore-journal.ts';
-import { restoreInProcess } from './rescue/rescue-process.ts';
+import { inspectInProcess, restoreInProcess } from './rescue/rescue-process.ts';
 import { findRestorable } from './rescue/shelf-notes.ts';
 import type { Resource } from './resource.ts';
 import type { RescueNote } from './rescue-note.ts';
@@ -43,6 +43,33 @@ export async function offerRescue(
   } catch (error) {
     log.error({ err: toAgentError(error) }, 'rescues cannot be looked for');
     return null;
+  }
+}
+
+/** What an announced rescue does not hold is lost for good: it takes a reading of all of it to know. */
+export async function tellGaps(
+  { mountPath }: Resource,
+  note: RescueNote,
+  context: BootRestoreContext,
+): Promise<void> {
+  const { status, log, signal } = context;
+  const { file } = note;
+  const gaps = await gapsOf(file, context);
+  const restorable = status.mount(mountPath)?.restorable;
+  if (gaps.length === 0 || signal.aborted || restorable?.file !== file) return;
+  status.update(mountPath, { restorable: { ...restorable, gaps } });
+  log.warn({ file, gaps }, 'not all of the work can be restored');
+}
+
+async function gapsOf(
+  file: string,
+  { env, owner, signal, log }: BootRestoreContext,
+): Promise<readonly string[]> {
+  try {
+    return (await inspectInProcess({ kind: 'inspect', file }, { env, owner, signal, log })).gaps;
+  } catch (error) {
+    const { message, code } = toAgentError(error);
+    return [`it cannot be restored: ${message} (${code})`];
   }
 }
 

@@ -8,6 +8,7 @@ import { resolve } from 'node:path';
 import type { Config } from './cli.ts';
 import { AgentError, EXIT } from './errors.ts';
 import type { Host } from './host.ts';
+import { describeCounts } from './rescue/counts.ts';
 import { restoreBeside } from './rescue/restore-beside.ts';
 import { restore } from './rescue/restore.ts';
 import type { RestoreOutcome, RestoreProgress } from './rescue/restore.ts';
@@ -45,13 +46,18 @@ async function run(
   signal: AbortSignal,
 ): Promise<RestoreOutcome> {
   const onProgress = progressOn(host);
+  using _line = {
+    [Symbol.dispose]: () => {
+      onProgress(null);
+    },
+  };
   const common = { file, mount, signal, onProgress };
   const { hooks: withHooks, config: withConfig, outsideWorktrees } = config;
   if (config.into !== null) {
-    return restoreBeside({ ...common, into: resolve(config.into), withHooks, withConfig });
+    return await restoreBeside({ ...common, into: resolve(config.into), withHooks, withConfig });
   }
   requireOwner(mount, host.uid);
-  return restore({ ...common, mountPath: mount, withHooks, withConfig, outsideWorktrees });
+  return await restore({ ...common, mountPath: mount, withHooks, withConfig, outsideWorktrees });
 }
 
 /** What root puts into a clone of somebody else, its owner could not change. */
@@ -64,34 +70,31 @@ function requireOwner(mount: string, uid: number): void {
   });
 }
 
-/** One line that changes, on a terminal only. */
-function progressOn({ stderr }: Host): (progress: RestoreProgress) => void {
+/** One line that changes, on a terminal only; null takes it away. */
+function progressOn({ stderr }: Host): (progress: RestoreProgress | null) => void {
   let last = '';
-  return ({ phase, bytes, totalBytes }) => {
+  return (progress) => {
     if (stderr.isTTY !== true) return;
-    const percent = totalBytes === 0 ? 100 : Math.floor((bytes / totalBytes) * 100);
-    const line = `\r\x1b[K${phase} ${percent} %`;
-    if (line !== last) stderr.write(phase === 'publishing' ? '\r\x1b[K' : line);
+    const line = progress === null ? '' : textOf(progress);
+    if (line !== last) stderr.write(`\r\x1b[K${line}`);
     last = line;
   };
+}
+
+function textOf({ phase, bytes, totalBytes }: RestoreProgress): string {
+  const percent = totalBytes === 0 ? 100 : Math.floor((bytes / totalBytes) * 100);
+  return `${phase} ${percent} %`;
 }
 
 function tell(outcome: RestoreOutcome, target: string): string {
   const { rescue, repositories, notRestored, missing, lost } = outcome;
   const { created_at: createdAt, session_id: session, operation, counts } = rescue;
   const from = session === null ? createdAt : `${createdAt}, session ${session}`;
-  const facts = [
-    [counts.changed_files, 'changed files'],
-    [counts.untracked_files, 'untracked files'],
-    [counts.deleted_files, 'deleted files'],
-    [counts.commits, 'commits'],
-    [counts.stashes, 'stash entries'],
-  ] as const;
   const lines = [
     missing.length === 0
       ? `${target} is as it was (${printable(from)})`
       : `${target} has what the rescue itself holds (${printable(from)}); see ${MISSING_NAME} there`,
-    ...facts.flatMap(([count, what]) => (count > 0 ? [`  ${count} ${what}`] : [])),
+    ...describeCounts(counts, null).map((what) => `  ${what}`),
     ...(operation === null ? [] : [`  a ${printable(operation)} under way: go on with --continue`]),
     ...repositories.slice(1).map((name) => `  ${printable(name)}`),
     ...section('missing, because no clone here has the commits below it:', missing),

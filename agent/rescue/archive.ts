@@ -59,16 +59,24 @@ export class Archive implements AsyncDisposable {
     this.#space = new SpaceGuard(context.directory);
     const { signal } = context;
     const write = async (chunks: AsyncIterable<Buffer>): Promise<void> => {
-      for await (const chunk of chunks) await file.writeFile(chunk);
+      for await (const chunk of chunks) {
+        try {
+          await file.writeFile(chunk);
+        } catch (error) {
+          // The streams before it only know that they were stopped.
+          this.#failure = { error };
+          throw error;
+        }
+      }
     };
     this.#written = pipeline(this.#pack, createGzip(GZIP), write, { signal });
     this.#written.catch((error: unknown) => {
-      this.#failure = { error };
-      this.#stopWaiting?.(error);
+      this.#failure ??= { error };
+      this.#stopWaiting?.(this.#failure.error);
     });
   }
 
-  /** Throws RESCUE_WRITE_FAILED, MOUNT_NO_SPACE. */
+  /** Throws RESCUE_WRITE_FAILED. */
   static async create(context: ArchiveContext): Promise<Archive> {
     const { directory, name } = context;
     const temporary = join(directory, draftName(name));
@@ -186,12 +194,16 @@ export class Archive implements AsyncDisposable {
   #asError(error: unknown): unknown {
     const { signal, directory } = this.#context;
     if (signal.aborted) return signal.reason;
-    return asWriteError(error, directory);
+    return asWriteError(this.#failure?.error ?? error, directory);
   }
 }
 
 /** What the disk said of the directory that is written to, as one error. */
 export function asWriteError(error: unknown, directory: string): unknown {
+  if (error instanceof AgentError && error.code === 'MOUNT_NO_SPACE') {
+    // It speaks of the mount's disk, and this may be another one.
+    return new AgentError('RESCUE_WRITE_FAILED', error.message, { cause: error });
+  }
   const errno = errnoOf(error);
   if (error instanceof AgentError || errno === undefined || errno.startsWith('ERR_')) return error;
   return new AgentError(

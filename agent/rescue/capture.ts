@@ -16,6 +16,7 @@ import { CapturePass } from './capture-pass.ts';
 import type { PassResult } from './capture-pass.ts';
 import { describeCounts } from './counts.ts';
 import type { RescueCounts } from './format.ts';
+import { missingIn } from './gaps.ts';
 import { sweepDrafts } from './drafts.ts';
 import { RESCUE_EXTENSION, rescueFileName } from './shelf.ts';
 
@@ -54,6 +55,8 @@ export interface CaptureOutcome {
   readonly confirmed: boolean;
   readonly unsettled: readonly string[];
   readonly leftOut: readonly string[];
+  /** In words: what was lost before the rescue. */
+  readonly missing: readonly string[];
   readonly counts: RescueCounts;
   /** In words: "3 commits", "1 stash" … */
   readonly risksCovered: readonly string[];
@@ -67,7 +70,7 @@ const SETTLE_MS = 30_000;
 const BROKEN_LIMIT = 50;
 const LS_REMOTE_MS = 5_000;
 
-/** Throws RESCUE_SOURCE_MISSING, RESCUE_WRITE_FAILED, MOUNT_NO_SPACE; the signal's reason. */
+/** Throws RESCUE_SOURCE_MISSING, RESCUE_WRITE_FAILED; the signal's reason. */
 export async function capture(context: CaptureContext): Promise<CaptureOutcome> {
   const { signal, mount, out } = context;
   signal.throwIfAborted();
@@ -137,6 +140,7 @@ function outcomeOf({ file, sizeBytes, manifest }: PassResult, createdAt: Date): 
     confirmed: rescue.remote === 'confirmed',
     unsettled,
     leftOut,
+    missing: missingIn(manifest),
     counts: rescue.counts,
     risksCovered: describeCounts(rescue.counts, rescue.operation),
   };

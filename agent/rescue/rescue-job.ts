@@ -18,6 +18,17 @@ export interface RestoreJob extends Omit<RestoreContext, Local> {
   readonly kind: 'restore';
 }
 
-export type RescueJob = CaptureJob | RestoreJob;
+/** Is a file a whole rescue, and what does it not hold? */
+export interface InspectJob {
+  readonly kind: 'inspect';
+  readonly file: string;
+}
+
+export interface InspectOutcome {
+  /** In words; empty when it has everything that there was. */
+  readonly gaps: readonly string[];
+}
+
+export type RescueJob = CaptureJob | RestoreJob | InspectJob;
 export type RescueProgress = CaptureProgress | RestoreProgress;
-export type RescueJobOutcome = CaptureOutcome | RestoreOutcome;
+export type RescueJobOutcome = CaptureOutcome | RestoreOutcome | InspectOutcome;

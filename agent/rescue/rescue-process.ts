@@ -7,7 +7,14 @@ import type { SpawnContext } from '../job-process.ts';
 import type { Log } from '../log.ts';
 import { builtFile } from '../own-files.ts';
 import type { CaptureOutcome } from './capture.ts';
-import type { CaptureJob, RescueJob, RescueProgress, RestoreJob } from './rescue-job.ts';
+import type {
+  CaptureJob,
+  InspectJob,
+  InspectOutcome,
+  RescueJob,
+  RescueProgress,
+  RestoreJob,
+} from './rescue-job.ts';
 import type { RestoreOutcome } from './restore.ts';
 
 export interface RescueProcessContext extends SpawnContext {
@@ -29,6 +36,14 @@ export function restoreInProcess(
   job: RestoreJob,
   context: RescueProcessContext,
 ): Promise<RestoreOutcome> {
+  return runRescueJob(job, context);
+}
+
+/** @throws RESCUE_INVALID, RESCUE_UNSUPPORTED; RESCUE_WORKER_DIED; the signal's reason. */
+export function inspectInProcess(
+  job: InspectJob,
+  context: RescueProcessContext,
+): Promise<InspectOutcome> {
   return runRescueJob(job, context);
 }
 

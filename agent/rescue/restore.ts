@@ -19,6 +19,7 @@ import { GitConfig } from '../repository/git-config-reader.ts';
 import { Pace } from '../repository/pace.ts';
 import { directoryModes } from './directory-modes.ts';
 import type { RescueManifest } from './format.ts';
+import { gapsIn } from './gaps.ts';
 import { kindAt, openClone, requireFresh, treeOf } from './fresh-clone.ts';
 import { publish } from './publish-stage.ts';
 import type { RepositoryPlan } from './repository-places.ts';
@@ -217,14 +218,12 @@ function outcomeOf(
   plan: RestorePlan,
   held: readonly NotRestored[],
 ): RestoreOutcome {
-  const missing = manifest.repositories.flatMap(({ missing: oids }) => oids);
-  const lost = missing.length === 0 ? [] : [`${missing.length} objects that were missing before`];
   return {
     rescue: manifest.rescue,
     repositories: plan.repositories.map(describeRepository),
     notRestored: [...plan.notRestored, ...held],
     missing: [],
-    lost: [...lost, ...manifest.left_out, ...manifest.unsettled],
+    lost: gapsIn(manifest),
   };
 }
 

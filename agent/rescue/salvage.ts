@@ -12,6 +12,7 @@ import type { BytePath } from '../repository/byte-path.ts';
 import { Pace } from '../repository/pace.ts';
 import type { RescueManifest } from './format.ts';
 import { kindAt } from './fresh-clone.ts';
+import { gapsIn } from './gaps.ts';
 import { readMembers } from './members.ts';
 import { WORKTREES } from './repository-places.ts';
 import type { RepositoryPlan } from './repository-places.ts';
@@ -134,15 +135,12 @@ function outcomeOf(
   plan: RestorePlan,
   missing: readonly string[],
 ): RestoreOutcome {
-  const lost = manifest.repositories.flatMap((record) =>
-    record.missing.map((oid) => `the object ${oid} was missing before`),
-  );
   return {
     rescue: manifest.rescue,
     repositories: plan.repositories.map(nameOf),
     notRestored: [],
     missing,
-    lost: [...lost, ...manifest.left_out, ...manifest.unsettled],
+    lost: gapsIn(manifest),
   };
 }
 

@@ -2,11 +2,14 @@
 import { serveJob } from '../job-worker.ts';
 import type { JobHandles } from '../job-worker.ts';
 import { capture } from './capture.ts';
+import { gapsIn } from './gaps.ts';
 import type { RescueJob, RescueJobOutcome } from './rescue-job.ts';
 import { restore } from './restore.ts';
+import { verifyRescue } from './verify.ts';
 
-serveJob((job: RescueJob, handles: JobHandles<unknown>): Promise<RescueJobOutcome> => {
+serveJob(async (job: RescueJob, handles: JobHandles<unknown>): Promise<RescueJobOutcome> => {
   if (job.kind === 'restore') return restore({ ...job, ...handles });
+  if (job.kind === 'inspect') return { gaps: gapsIn(await verifyRescue(job.file, handles)) };
   const { remoteRefs, ...context } = job;
   const lsRemote =
     remoteRefs === null ? {} : { lsRemote: () => Promise.resolve(new Map(remoteRefs)) };

@@ -9,14 +9,21 @@ import { quoteForMarkdown, quoteForShell } from './at-risk-words.ts';
 const SHOWN_GAPS = 10;
 
 /** The last rescue of a mount; nothing without one. */
-export function describeRescue({ last_rescue: rescue }: MountStatus): string[] {
-  if (rescue === null) return [];
+export function describeRescue({ last_rescue: rescue, restored }: MountStatus): string[] {
+  if (rescue === null) return restored === null ? [] : describeRestored(restored);
   return [
     `The last rescue of it was taken at ${rescue.created_at} and holds ${listOf(rescue)}:`,
     `${quoteForMarkdown(rescue.file)}. Whatever has changed since is not in it.`,
     ...gapsOf(rescue),
     '',
   ];
+}
+
+/** Of work that was put back: what of it was not. */
+function describeRestored(rescue: RescueNote): string[] {
+  if (rescue.gaps.length === 0) return [];
+  const from = `${rescue.created_at}, ${quoteForMarkdown(rescue.file)}`;
+  return [`It was made from a rescue of ${from}.`, ...gapsOf(rescue), ''];
 }
 
 /** Work of an earlier disk; nothing when there is none. */
