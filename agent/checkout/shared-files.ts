@@ -25,7 +25,7 @@ const OID_AT = 40;
 
 export const NONE = -1;
 /** Where a file stands: a value of `SharedMemory.states`. */
-export const STATE = { missing: 0, written: 1, lfsPointer: 2 } as const;
+export const STATE = { missing: 0, claimed: 1, written: 2, lfsPointer: 3 } as const;
 
 /** All that a thread gets to see; on its way a Buffer becomes a plain Uint8Array. */
 export interface SharedMemory {
@@ -48,7 +48,7 @@ export interface SharedMemory {
   readonly slots: Int32Array;
   /** Two odd numbers that nobody can guess: who makes oids that collide must not slow a lookup. */
   readonly salt: Uint32Array;
-  /** 1 while a thread is at the disk; see EarlyFiles. */
+  /** 1 while a thread makes directories. */
   readonly lock: Int32Array;
 }
 

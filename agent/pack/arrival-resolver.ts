@@ -22,8 +22,6 @@ const NOWHERE = -1;
 export interface ContentTap {
   /** The object at `row` is content[start, start + size), during the call. */
   take(row: number, type: number, content: Buffer, start: number, size: number): void;
-  /** There are no more. */
-  flush(): void;
 }
 
 export class ArrivalResolver {

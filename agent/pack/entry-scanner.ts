@@ -68,12 +68,11 @@ export class EntryScanner {
   }
 
   /**
-   * For when all entries are made: writes what was put aside, gives the memory for contents back.
+   * For when all entries were sent: gives the memory for contents back.
    * @returns bytes of content made while the pack arrived.
    */
   endArrival(): number {
     const { resolver } = this.parts;
-    resolver.tap?.flush();
     resolver[Symbol.dispose]();
     // What is left over is made in other buffers; the contents of 50 MB would stand beside this one.
     this.#parts = undefined;

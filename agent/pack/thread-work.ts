@@ -67,7 +67,6 @@ function takeEntries(
     else resolver.tap = makeTap?.(receiveMessageOnPort(port)?.message, columns);
     ring.release();
   }
-  resolver.tap?.flush();
 }
 
 function resolveShare(job: ResolveJob, links: LinkCollector | undefined): void {
