@@ -60,9 +60,9 @@ export const RARE_STEPS: Readonly<Record<string, Step>> = {
   'permissions of directories': (r, pick) => {
     const [mode = 0o755, other = 0o755] =
       [[0o700, 0o555], [0o555], [0o1777, 0o750]][pick % 3] ?? [];
-    mkdirSync(r.path('empty/inner'), { recursive: true });
+    mkdirSync(r.path('vacant/inner'), { recursive: true });
     write(r, 'closed/deep/file.txt', `${pick}`);
-    for (const name of ['empty/inner', 'closed/deep', 'closed']) chmodSync(r.path(name), mode);
+    for (const name of ['vacant/inner', 'closed/deep', 'closed']) chmodSync(r.path(name), mode);
     if (existsSync(r.path('docs'))) chmodSync(r.path('docs'), other);
   },
   'file with CRLF edited': (r, pick) => {

@@ -47,8 +47,10 @@ export class WatchedProcess implements AsyncDisposable {
   #onAnswer: (answer: Answer) => void = () => undefined;
   #onReading: () => void = () => undefined;
 
-  constructor(program: string, worktree: string) {
-    this.#child = spawn(process.execPath, [program, worktree], { env: ENVIRONMENT });
+  /** @param prefix sets limits and executes what follows it. */
+  constructor(program: string, worktree: string, prefix: readonly string[] = []) {
+    const whole = [...prefix, process.execPath, program, worktree];
+    this.#child = spawn(whole[0] ?? '', whole.slice(1), { env: ENVIRONMENT });
     this.#child.stderr.pipe(process.stderr);
     createInterface({ input: this.#child.stdout }).on('line', (line) => {
       const said = JSON.parse(line) as Answer | { readonly reading: Reading };
@@ -69,12 +71,12 @@ export class WatchedProcess implements AsyncDisposable {
   }
 
   /** The first reading from now on of which `isIt` is true. */
-  until(isIt: (reading: Reading) => boolean): Promise<Reading> {
+  until(isIt: (reading: Reading) => boolean, deadlineMs = DEADLINE_MS): Promise<Reading> {
     const from = this.readings.length;
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
         reject(new Error(`no such reading: ${JSON.stringify(this.readings.at(-1))}`));
-      }, DEADLINE_MS);
+      }, deadlineMs);
       this.#onReading = () => {
         const found = this.readings.slice(from).find(isIt);
         if (found === undefined) return;
