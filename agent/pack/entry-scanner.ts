@@ -18,8 +18,7 @@ import { InflateFault, NEEDS_INPUT, asPackError, type Inflater } from './inflate
 import type { PackLimits, PackTuning } from './limits.ts';
 import type { LinkCollector } from './object-links.ts';
 import { beginObjectHash } from './object-hash.ts';
-
-const PACK_HEADER_BYTES = 12;
+import { PACK_HEADER_BYTES, parsePackHeader } from './pack-header.ts';
 
 interface Parts {
   readonly resolver: ArrivalResolver;
@@ -94,7 +93,7 @@ export class EntryScanner {
     let position = start;
     if (this.totalObjects === -1) {
       if (end - start < PACK_HEADER_BYTES) return 0;
-      this.#parsePackHeader(window, start);
+      this.#begin(window, start);
       position += PACK_HEADER_BYTES;
       this.#offset += PACK_HEADER_BYTES;
     }
@@ -109,21 +108,8 @@ export class EntryScanner {
     return position - start;
   }
 
-  #parsePackHeader(window: Buffer, start: number): void {
-    const signature = window.toString('latin1', start, start + 4);
-    if (signature !== 'PACK') {
-      const got = window.toString('hex', start, start + 4);
-      throw new PackError('PACK_SIGNATURE', `expected a pack ("PACK"), got the bytes ${got}`);
-    }
-    const version = window.readUInt32BE(start + 4);
-    if (version !== 2 && version !== 3) {
-      throw new PackError('PACK_VERSION', `expected pack version 2 or 3, got ${version}`);
-    }
-    const count = window.readUInt32BE(start + 8);
-    if (count > this.#limits.objectCount) {
-      const message = `the pack claims ${count} objects, the limit is ${this.#limits.objectCount}`;
-      throw new PackError('PACK_LIMIT', message, { data: { limit: this.#limits.objectCount } });
-    }
+  #begin(window: Buffer, start: number): void {
+    const count = parsePackHeader(window, start, this.#limits.objectCount);
     this.table.reserve(count);
     const { streamBytes, contentRingBytes } = this.#tuning;
     const { table } = this;
