@@ -21,7 +21,8 @@ interface OpenNode extends CacheTree {
 const NUL = 0x00;
 const SPACE = 0x20;
 const NEWLINE = 0x0a;
-const COUNT = /^(?:-1|\d{1,10})$/;
+const DIGITS_LIMIT = 10;
+const [ZERO, NINE, MINUS] = [0x30, 0x39, 0x2d];
 
 /** @returns null when the extension is damaged: git then works without it, and so can we. */
 export function parseCacheTree(bytes: Buffer): CacheTree | null {
@@ -45,27 +46,46 @@ export function parseCacheTree(bytes: Buffer): CacheTree | null {
   return at === bytes.length ? root : null;
 }
 
-function parseNodeHead(
+/** The node that starts at `start`, without those below it; null when it is damaged. */
+export function parseNodeHead(
   bytes: Buffer,
   start: number,
 ): { node: OpenNode; childCount: number; end: number } | null {
-  const nameEnd = bytes.indexOf(NUL, start);
-  const countEnd = nameEnd < 0 ? -1 : bytes.indexOf(SPACE, nameEnd);
-  const lineEnd = countEnd < 0 ? -1 : bytes.indexOf(NEWLINE, countEnd);
-  if (lineEnd < 0) return null;
-  const count = bytes.toString('latin1', nameEnd + 1, countEnd);
-  const childCount = bytes.toString('latin1', countEnd + 1, lineEnd);
-  if (!COUNT.test(count) || !COUNT.test(childCount) || childCount === '-1') return null;
-  const valid = count !== '-1';
-  const end = lineEnd + 1 + (valid ? OID_BYTES : 0);
+  let nameEnd = start;
+  while (nameEnd < bytes.length && bytes[nameEnd] !== NUL) nameEnd++;
+  const entries = parseCount(bytes, nameEnd + 1, SPACE);
+  const children = entries === null ? null : parseCount(bytes, entries.end, NEWLINE);
+  if (entries === null || children === null || children.value < 0) return null;
+  const valid = entries.value >= 0;
+  const end = children.end + (valid ? OID_BYTES : 0);
   if (end > bytes.length) return null;
   const node = {
     name: bytes.subarray(start, nameEnd),
-    entryCount: Number(count),
-    oid: valid ? bytes.toString('hex', lineEnd + 1, end) : null,
+    entryCount: entries.value,
+    oid: valid ? bytes.toString('hex', children.end, end) : null,
     children: [],
   };
-  return { node, childCount: Number(childCount), end };
+  return { node, childCount: children.value, end };
+}
+
+/** One to ten digits, or -1; then `after`, behind which `end` is. */
+function parseCount(
+  bytes: Buffer,
+  start: number,
+  after: number,
+): { value: number; end: number } | null {
+  let at = start;
+  let value = 0;
+  if (bytes[at] === MINUS) {
+    value = bytes[at + 1] === ZERO + 1 ? -1 : NaN;
+    at += 2;
+  } else {
+    for (; at - start < DIGITS_LIMIT && bytes[at]! >= ZERO && bytes[at]! <= NINE; at++) {
+      value = value * 10 + bytes[at]! - ZERO;
+    }
+    if (at === start) return null;
+  }
+  return bytes[at] === after && !Number.isNaN(value) ? { value, end: at + 1 } : null;
 }
 
 export function encodeCacheTree(root: CacheTree): Buffer {

@@ -42,6 +42,8 @@ export interface ReadIndexOptions {
    * For who keeps less of an entry than all of it.
    */
   readonly onEntry?: (entry: IndexEntry) => void;
+  /** Takes the TREE extension as it stands; `cacheTree` is null then. */
+  readonly onCacheTree?: (bytes: Buffer) => void;
 }
 
 const SIGNATURE = 0x44495243; // DIRC
@@ -50,35 +52,50 @@ const EXTENSION_HEADER_BYTES = 8;
 const EXTENDED_FLAGS_BYTES = 2;
 const NULL_CHECKSUM = Buffer.alloc(OID_BYTES);
 const DEFAULT_LIMIT_BYTES = 1024 ** 3;
+/** Entries between two rests. */
+const STRIDE = 1024;
 const EMPTY: GitIndex = { entries: [], cacheTree: null, resolveUndo: null, mtimeNs: 0n };
+
+/** Work in steps: after each the caller may do something else. */
+type Steps<T> = Generator<undefined, T, undefined>;
 
 /**
  * Reads `<gitdir>/index`; an absent one is empty. Throws INDEX_INVALID for what git would not
  * read either; errors of the file system pass through.
  */
 export function readIndex(gitdir: string, options: ReadIndexOptions = {}): GitIndex {
+  const steps = readIndexInSteps(gitdir, options);
+  for (;;) {
+    const { done, value } = steps.next();
+    if (done === true) return value;
+  }
+}
+
+/** As readIndex; of a big index each step takes some milliseconds. */
+export function* readIndexInSteps(gitdir: string, options: ReadIndexOptions = {}): Steps<GitIndex> {
   const limitBytes = options.limitBytes ?? DEFAULT_LIMIT_BYTES;
   const path = join(gitdir, 'index');
   const file = readIndexFile(path, limitBytes);
   if (file === undefined) return EMPTY;
-  const parsed = parseIndex(file.bytes, path, limitBytes, options.onEntry);
+  yield;
+  const parsed = yield* parseIndex(file.bytes, path, limitBytes, options);
   const { entries: own, cacheTree, resolveUndo, link } = parsed;
   const shared = link?.sharedOid ?? null;
   const entries =
     link === null || shared === null
       ? own
-      : mergeSplitIndex(readSharedIndex(gitdir, shared, limitBytes), own, link);
+      : mergeSplitIndex(yield* readSharedIndex(gitdir, shared, limitBytes), own, link);
   checkOrder(entries, path);
   return { entries, cacheTree, resolveUndo, mtimeNs: file.mtimeNs };
 }
 
-function readSharedIndex(gitdir: string, oid: string, limitBytes: number): IndexEntry[] {
+function* readSharedIndex(gitdir: string, oid: string, limitBytes: number): Steps<IndexEntry[]> {
   const path = join(gitdir, `sharedindex.${oid}`);
   const file = readIndexFile(path, limitBytes);
   if (file === undefined) throw invalid(path, 'the index refers to it, but it is absent');
   const checksum = file.bytes.subarray(-OID_BYTES).toString('hex');
   if (checksum !== oid) throw invalid(path, `expected checksum ${oid}, got ${checksum}`);
-  const { entries, link } = parseIndex(file.bytes, path, limitBytes);
+  const { entries, link } = yield* parseIndex(file.bytes, path, limitBytes);
   if (link !== null) throw invalid(path, 'a shared index is itself split');
   return entries;
 }
@@ -114,28 +131,29 @@ interface ParsedIndex {
   readonly link: IndexLink | null;
 }
 
-function parseIndex(
+function* parseIndex(
   bytes: Buffer,
   path: string,
   limitBytes: number,
-  onEntry?: (entry: IndexEntry) => void,
-): ParsedIndex {
+  { onEntry, onCacheTree }: ReadIndexOptions = {},
+): Steps<ParsedIndex> {
   if (bytes.length < HEADER_BYTES + OID_BYTES) throw invalid(path, `${bytes.length} bytes`);
   const signature = bytes.readUInt32BE(0);
   if (signature !== SIGNATURE) throw invalid(path, `signature ${signature.toString(16)}, not DIRC`);
   const version = bytes.readUInt32BE(4);
   if (version < 2 || version > 4) throw invalid(path, `version ${version}, expected 2, 3 or 4`);
   verifyChecksum(bytes, path);
+  yield;
   const end = bytes.length - OID_BYTES;
   const entryCount = bytes.readUInt32BE(8);
   if (entryCount * FIXED_BYTES > end) throw invalid(path, `${entryCount} entries cannot fit`);
   const reader = new EntryReader(bytes, end, path, version === 4 ? limitBytes : null);
   if (onEntry !== undefined && !isSplit(bytes)) {
-    handOver(reader, entryCount, path, onEntry);
-    return { entries: [], ...parseExtensions(bytes.subarray(reader.at, end), path) };
+    yield* handOver(reader, entryCount, path, onEntry);
+    return { entries: [], ...parseExtensions(bytes.subarray(reader.at, end), path, onCacheTree) };
   }
   const entries = Array.from({ length: entryCount }, () => reader.next());
-  return { entries, ...parseExtensions(bytes.subarray(reader.at, end), path) };
+  return { entries, ...parseExtensions(bytes.subarray(reader.at, end), path, onCacheTree) };
 }
 
 /**
@@ -146,18 +164,19 @@ function isSplit(bytes: Buffer): boolean {
   return bytes.includes('link\0', 0, 'latin1');
 }
 
-function handOver(
+function* handOver(
   reader: EntryReader,
   count: number,
   path: string,
   onEntry: (entry: IndexEntry) => void,
-): void {
+): Steps<void> {
   let before: IndexEntry | undefined;
   for (let position = 0; position < count; position++) {
     const entry = reader.next();
     if (before !== undefined) checkPair(before, entry, position, path);
     onEntry(entry);
     before = entry;
+    if (position % STRIDE === 0) yield;
   }
 }
 
@@ -215,8 +234,10 @@ class EntryReader {
   }
 
   #pathEnd(pathStart: number, claimedBytes: number): number {
-    const end = this.#bytes.indexOf(0, pathStart);
-    if (end < 0 || end >= this.#end) throw this.#damage('path without an end');
+    const bytes = this.#bytes;
+    let end = pathStart;
+    while (end < this.#end && bytes[end] !== 0) end++;
+    if (end === this.#end) throw this.#damage('path without an end');
     const pathBytes = Math.min(end - pathStart, FLAG.nameLength);
     if (pathBytes !== claimedBytes) {
       throw this.#damage(`path of ${pathBytes} bytes, said to have ${claimedBytes}`);
@@ -262,7 +283,11 @@ class EntryReader {
   }
 }
 
-function parseExtensions(bytes: Buffer, path: string): Omit<ParsedIndex, 'entries'> {
+function parseExtensions(
+  bytes: Buffer,
+  path: string,
+  onCacheTree: ReadIndexOptions['onCacheTree'],
+): Omit<ParsedIndex, 'entries'> {
   let cacheTree: CacheTree | null = null;
   let resolveUndo: Buffer | null = null;
   let link: IndexLink | null = null;
@@ -272,7 +297,8 @@ function parseExtensions(bytes: Buffer, path: string): Omit<ParsedIndex, 'entrie
     const end = start > bytes.length ? Infinity : start + bytes.readUInt32BE(at + 4);
     if (end > bytes.length) throw invalid(path, 'extension cut off');
     const name = bytes.toString('latin1', at, at + 4);
-    if (name === 'TREE') cacheTree = parseCacheTree(bytes.subarray(start, end));
+    if (name === 'TREE' && onCacheTree !== undefined) onCacheTree(bytes.subarray(start, end));
+    else if (name === 'TREE') cacheTree = parseCacheTree(bytes.subarray(start, end));
     else if (name === 'REUC') resolveUndo = bytes.subarray(start, end);
     else if (name === 'link') link = parseLink(bytes.subarray(start, end));
     // Upper case: optional (UNTR, FSMN, EOIE, IEOT …). "sdir" only says that an entry may

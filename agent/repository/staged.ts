@@ -22,7 +22,7 @@ export interface StagedIndex {
   stage(position: number): number;
   isIntentToAdd(position: number): boolean;
   /** Directory (empty for the root, no slash at the end) → oid of its tree, where it is known. */
-  readonly cachedTrees: ReadonlyMap<BytePath, string>;
+  readonly cachedTrees: { get(directory: BytePath): string | undefined };
 }
 
 export interface StagedContext {

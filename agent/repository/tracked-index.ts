@@ -5,11 +5,11 @@
  */
 import { statSync } from 'node:fs';
 import type { Stats } from 'node:fs';
-import { readIndex } from '../checkout/index-reader.ts';
-import type { CacheTree } from '../checkout/cache-tree.ts';
+import { readIndexInSteps } from '../checkout/index-reader.ts';
 import { MODE } from '../checkout/index-entry.ts';
 import type { IndexEntry } from '../checkout/index-entry.ts';
 import { IndexTable } from './index-table.ts';
+import { CachedTrees } from './cached-trees.ts';
 import { displayPath, isUtf8 } from './byte-path.ts';
 import type { BytePath } from './byte-path.ts';
 import { Doubt } from './doubt.ts';
@@ -25,6 +25,10 @@ export interface TrackedDirectory {
   readonly children: readonly BytePath[];
 }
 
+const NO_TREES = new CachedTrees(undefined);
+/** Entries between two rests. */
+const STRIDE = 1024;
+
 /** @throws AgentError (INDEX_INVALID) for what Git could not read either. */
 export async function readTrackedIndex(
   gitdir: BytePath,
@@ -39,13 +43,26 @@ export async function readTrackedIndex(
     if (entry.mode !== MODE.directory) table.add(entry);
     else for (const one of expandSparse(sparse, entry)) table.add(one);
   };
-  const { entries, cacheTree, mtimeNs } = readIndex(directory, { onEntry });
+  let cachedTrees = NO_TREES;
+  const onCacheTree = (bytes: Buffer): void => {
+    cachedTrees = new CachedTrees(bytes);
+  };
+  const steps = readIndexInSteps(directory, { onEntry, onCacheTree });
+  const { entries, mtimeNs } = await runSteps(steps, pace);
   entries.forEach(onEntry);
   table.mtimeMs = Number(mtimeNs / 1_000_000_000n) * 1e3 + Number(mtimeNs % 1_000_000_000n) / 1e6;
-  await pace.rest();
-  const index = new TrackedIndex(table, cacheTree);
-  await pace.rest();
+  const index = new TrackedIndex(table, cachedTrees);
+  await runSteps(index.fillDirectories(), pace);
   return index;
+}
+
+/** Gives the event loop a turn between two of them once one is due. */
+async function runSteps<T>(steps: Generator<undefined, T, undefined>, pace: Pace): Promise<T> {
+  for (;;) {
+    const { done, value } = steps.next();
+    if (done === true) return value;
+    if (pace.due) await pace.rest();
+  }
 }
 
 export class TrackedIndex implements StagedIndex {
@@ -57,17 +74,15 @@ export class TrackedIndex implements StagedIndex {
   readonly submodules: number[] = [];
   /** Directories of a sparse index that are one entry each; their paths end in a slash. */
   readonly sparse: number[] = [];
-  /** Directory (empty for the root, no slash at the end) → oid of its tree, where it is known. */
-  readonly cachedTrees: ReadonlyMap<BytePath, string>;
+  readonly cachedTrees: CachedTrees;
   readonly #table: IndexTable;
   readonly #directories = new Map<BytePath, { positions: number[]; children: BytePath[] }>();
 
-  constructor(table: IndexTable, cacheTree: CacheTree | null) {
+  constructor(table: IndexTable, cachedTrees: CachedTrees) {
     this.#table = table;
     this.count = table.count;
     this.mtimeMs = table.mtimeMs;
-    this.#fillDirectories();
-    this.cachedTrees = cacheTree === null ? new Map() : collectTrees(cacheTree);
+    this.cachedTrees = cachedTrees;
   }
 
   path(position: number): BytePath {
@@ -157,10 +172,10 @@ export class TrackedIndex implements StagedIndex {
     return this.#table.isSame(position, other.#table, at);
   }
 
-  #fillDirectories(): void {
-    const root = this.#directory('');
+  /** To be run to its end before anything is asked; it may be interrupted at each step. */
+  *fillDirectories(): Generator<undefined, void, undefined> {
     let prefix = '';
-    let directory = root;
+    let directory = this.#directory(prefix);
     for (let position = 0; position < this.count; position++) {
       if (this.stage(position) !== 0) this.conflicts.add(this.path(position));
       else {
@@ -173,6 +188,7 @@ export class TrackedIndex implements StagedIndex {
         directory = this.#directory(prefix);
       }
       directory.positions.push(position);
+      if (position % STRIDE === 0) yield;
     }
   }
 
@@ -187,18 +203,4 @@ export class TrackedIndex implements StagedIndex {
     }
     return directory;
   }
-}
-
-function collectTrees(root: CacheTree): Map<BytePath, string> {
-  const trees = new Map<BytePath, string>();
-  const pending = [{ node: root, path: '' }];
-  for (let item = pending.pop(); item !== undefined; item = pending.pop()) {
-    const { node, path: at } = item;
-    if (node.oid !== null) trees.set(at, node.oid);
-    for (const child of node.children) {
-      const name = child.name.toString('latin1');
-      pending.push({ node: child, path: at === '' ? name : `${at}/${name}` });
-    }
-  }
-  return trees;
 }

@@ -3,11 +3,11 @@
  * paths in conflict, and the trees that the index knows (its cache-tree).
  */
 import { readIndex } from '../checkout/index-reader.ts';
-import type { CacheTree } from '../checkout/cache-tree.ts';
 import type { IndexEntry } from '../checkout/index-entry.ts';
 import { displayPath, isUtf8 } from './byte-path.ts';
 import type { IndexedAttributes } from './attributes.ts';
 import type { BytePath } from './byte-path.ts';
+import { collectTrees } from './cached-trees.ts';
 import { Doubt } from './doubt.ts';
 import type { Pace } from './pace.ts';
 import type { StagedIndex } from './staged.ts';
@@ -43,8 +43,6 @@ export async function readTracked(gitdir: BytePath, pace: Pace): Promise<Tracked
     if (ATTRIBUTES.test(path)) attributes.set(path.replace(ATTRIBUTES, '$1'), entry.oid);
     if (pace.due) await pace.rest();
   }
-  const cachedTrees = new Map<BytePath, string>();
-  if (cacheTree !== null) collectTrees(cacheTree, '', cachedTrees);
   const entry = (position: number): IndexEntry => entries[position]!;
   return {
     count: entries.length,
@@ -56,22 +54,10 @@ export async function readTracked(gitdir: BytePath, pace: Pace): Promise<Tracked
     entries,
     paths,
     conflicts,
-    cachedTrees,
+    cachedTrees: collectTrees(cacheTree),
     resolveUndo,
     attributesOid: (prefix) => attributes.get(prefix),
     mtimeSec: Number(mtimeNs / NSEC_PER_SEC),
     mtimeNsec: Number(mtimeNs % NSEC_PER_SEC),
   };
-}
-
-function collectTrees(root: CacheTree, path: BytePath, trees: Map<BytePath, string>): void {
-  const pending = [{ node: root, path }];
-  for (let item = pending.pop(); item !== undefined; item = pending.pop()) {
-    const { node, path: at } = item;
-    if (node.oid !== null) trees.set(at, node.oid);
-    for (const child of node.children) {
-      const name = child.name.toString('latin1');
-      pending.push({ node: child, path: at === '' ? name : `${at}/${name}` });
-    }
-  }
 }
