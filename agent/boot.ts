@@ -4,7 +4,7 @@
  * and the command running. Each piece is opened here and closed here, in reverse order.
  */
 import type { Config } from './cli.ts';
-import type { SpareProcess } from './clone/spare-process.ts';
+import type { CloneProcesses } from './clone/clone-processes.ts';
 import { Defects } from './defects.ts';
 import { withReaper } from './entrypoint/reaper.ts';
 import { superviseCommand } from './entrypoint/supervise.ts';
@@ -28,12 +28,12 @@ import { WorkAtRisk } from './work-at-risk.ts';
 const COMMAND_GRACE_MS = 7000;
 
 /** `mount-agent run`. @returns the command's exit code, or 128+n of the signal that ended it. */
-export async function run(config: Config, host: Host, spare: SpareProcess): Promise<number> {
-  const session = await Session.open(config, host, spare, 'info');
+export async function run(config: Config, host: Host, clones: CloneProcesses): Promise<number> {
+  const session = await Session.open(config, host, clones, 'info');
   using signals = new SignalRouter(session);
   using defects = new Defects(session, signals);
   try {
-    return defects.exitCode(await serve(session, spare, signals));
+    return defects.exitCode(await serve(session, clones, signals));
   } catch (error) {
     if (error instanceof Stopped) return defects.exitCode(error.exit);
     session.log.fatal({ err: error }, 'cannot go on');
@@ -43,7 +43,7 @@ export async function run(config: Config, host: Host, spare: SpareProcess): Prom
 
 async function serve(
   session: Session,
-  spare: SpareProcess,
+  clones: CloneProcesses,
   signals: SignalRouter,
 ): Promise<number> {
   const { config, host, status, log, redact } = session;
@@ -89,7 +89,7 @@ async function serve(
 
   // What the first round did not need, nobody will for long.
   void mounts.start(session.resources).then(() => {
-    spare[Symbol.dispose]();
+    return clones.endIdle();
   });
   const users = tokens.learnUsers(session.resources);
   await mounts.until(config.wait);

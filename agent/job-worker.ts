@@ -1,56 +1,69 @@
 /**
- * The inside of a process that does one job. Enters: one line of JSON, the job, on standard input.
- * Leaves: lines of JSON on descriptor 3, the last one the outcome or the error. The end of standard
- * input means that the daemon died: so does this process, at once; what it left is swept later.
+ * The inside of a process that does jobs. Enters: lines of JSON on standard input (job-message.ts).
+ * Leaves: lines of JSON on descriptor 3, the last one of each job its outcome or its error. The end of
+ * standard input ends the process at once: nothing is left to do, or the daemon died, and then what
+ * this process leaves is swept later.
  */
 import { Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 import { AgentError, EXIT, toAgentError } from './errors.ts';
 import { MESSAGE_FD } from './job-message.ts';
-import type { JobMessage } from './job-message.ts';
+import type { JobAnswer, JobMessage, JobOrder } from './job-message.ts';
 
 export interface JobHandles<Progress> {
-  /** Aborted by SIGTERM. */
+  /** Aborted when the daemon says so, and by SIGTERM. */
   readonly signal: AbortSignal;
   readonly onProgress: (progress: Progress) => void;
 }
 
 /**
- * Waits for the job and ends the process with it.
+ * Serves one job after the other, and several at once.
  * @param work the job is what the daemon wrote: its type is the two sides' agreement.
+ * @param onThreads told how many threads the process may have beside its own.
  */
-export function serveJob(
+export function serveJobs(
   work: (job: never, handles: JobHandles<unknown>) => Promise<unknown>,
+  onThreads: (count: number) => void = () => undefined,
 ): void {
-  const abort = new AbortController();
+  const underWay = new Map<number, AbortController>();
   const messages = new Socket({ fd: MESSAGE_FD, readable: false, writable: true });
   // A daemon that is gone cannot be told.
   messages.on('error', () => process.exit(EXIT.unavailable));
   process.on('SIGTERM', () => {
-    abort.abort(new AgentError('ABORTED', 'the work was stopped'));
+    for (const abort of underWay.values()) abort.abort(stopped());
   });
   // Control-C in a terminal goes to the whole group: the daemon decides what it means.
   process.on('SIGINT', () => undefined);
 
-  const lineOf = (message: JobMessage<unknown, unknown>): string => `${JSON.stringify(message)}\n`;
-  const onProgress = (progress: unknown): void => {
-    messages.write(lineOf({ type: 'progress', progress }));
+  const answer = (id: number, message: JobMessage<unknown, unknown>): void => {
+    const line: JobAnswer<unknown, unknown> = { id, message };
+    messages.write(`${JSON.stringify(line)}\n`);
   };
-  const outcomeOf = async (line: string): Promise<JobMessage<unknown, unknown>> => {
+  const serve = async (id: number, job: unknown): Promise<void> => {
+    const abort = new AbortController();
+    underWay.set(id, abort);
+    const onProgress = (progress: unknown): void => {
+      answer(id, { type: 'progress', progress });
+    };
     try {
-      return {
-        type: 'outcome',
-        outcome: await work(JSON.parse(line) as never, { signal: abort.signal, onProgress }),
-      };
+      const outcome = await work(job as never, { signal: abort.signal, onProgress });
+      answer(id, { type: 'outcome', outcome });
     } catch (error) {
-      return { type: 'error', error: toAgentError(error).toJSON() };
+      answer(id, { type: 'error', error: toAgentError(error).toJSON() });
+    } finally {
+      underWay.delete(id);
     }
   };
   const input = createInterface({ input: process.stdin });
-  input.once('line', (line) => {
-    void outcomeOf(line).then((last) => {
-      messages.end(lineOf(last), () => process.exit(EXIT.ok));
-    });
+  input.on('line', (line) => {
+    const order = JSON.parse(line) as JobOrder;
+    if (order.type === 'job') void serve(order.id, order.job);
+    else if (order.type === 'abort') underWay.get(order.id)?.abort(stopped());
+    else onThreads(order.count);
   });
-  input.once('close', () => process.exit(EXIT.unavailable));
+  input.once('close', () => process.exit(underWay.size === 0 ? EXIT.ok : EXIT.unavailable));
+}
+
+function stopped(): AgentError {
+  return new AgentError('ABORTED', 'the work was stopped');
 }

@@ -5,7 +5,7 @@
  */
 import { constants } from 'node:os';
 import type { Config } from './cli.ts';
-import { SpareProcess } from './clone/spare-process.ts';
+import { CloneProcesses } from './clone/clone-processes.ts';
 import { EXIT, toAgentError } from './errors.ts';
 import type { CommandName } from './flags.ts';
 import type { Host } from './host.ts';
@@ -82,13 +82,13 @@ async function dispatch(name: CommandName, config: Config): Promise<number> {
       if (config.rescueDir !== null) endWithinMs += config.rescueTimeoutMs;
       // First of all: it loads its code while this process loads its own.
       const owning = withOwner(config);
-      const spare = new SpareProcess(owning);
-      return (await import('./boot.ts')).run(config, owning, spare);
+      const clones = new CloneProcesses(owning, config.jobs);
+      return (await import('./boot.ts')).run(config, owning, clones);
     }
     case 'mount': {
       const owning = withOwner(config);
-      const spare = new SpareProcess(owning);
-      return (await import('./mount-once.ts')).mountOnce(config, owning, spare);
+      const clones = new CloneProcesses(owning, config.jobs);
+      return (await import('./mount-once.ts')).mountOnce(config, owning, clones);
     }
     case 'check':
       return (await import('./commands.ts')).check(config, host);

@@ -3,20 +3,24 @@
  * progress, ends. Out: 0 when all are mounted, 69 when some failed; each failure in words.
  */
 import type { Config } from './cli.ts';
-import type { SpareProcess } from './clone/spare-process.ts';
+import type { CloneProcesses } from './clone/clone-processes.ts';
 import { EXIT } from './errors.ts';
 import type { Host } from './host.ts';
 import { Session, Stopped } from './session.ts';
 import { showProgress } from './terminal/progress-display.ts';
 import { TokenWatch } from './token-watch.ts';
 
-export async function mountOnce(config: Config, host: Host, spare: SpareProcess): Promise<number> {
+export async function mountOnce(
+  config: Config,
+  host: Host,
+  clones: CloneProcesses,
+): Promise<number> {
   const { stdout, env } = host;
   // The display says on a terminal what the log would; a log level given by the user brings it back.
   const session = await Session.open(
     config,
     host,
-    spare,
+    clones,
     stdout.isTTY === true ? 'silent' : 'warn',
   );
   const unsubscribe = host.onSignal((signal) => {
@@ -38,5 +42,6 @@ export async function mountOnce(config: Config, host: Host, spare: SpareProcess)
     throw error;
   } finally {
     unsubscribe();
+    await clones.endIdle();
   }
 }

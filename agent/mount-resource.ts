@@ -7,8 +7,7 @@ import { join } from 'node:path';
 import type { Config } from './cli.ts';
 import { pickCloneEnvironment } from './clone/clone-job.ts';
 import type { CloneJob, CloneOutcome, CloneProgress } from './clone/clone-job.ts';
-import { cloneInProcess } from './clone/clone-process.ts';
-import type { SpareProcess } from './clone/spare-process.ts';
+import type { CloneProcesses } from './clone/clone-processes.ts';
 import { withRetry } from './clone/retry.ts';
 import { TRANSPORT_LIMITS } from './clone/transport-limits.ts';
 import { toAgentError } from './errors.ts';
@@ -37,7 +36,7 @@ export interface MountContext {
   readonly log: Log;
   /** Bounds the clones at once; a mount that waits for its next attempt holds no slot. */
   readonly slots: Slots;
-  readonly spare: SpareProcess;
+  readonly clones: CloneProcesses;
   /** The token as it is now: a rotation counts for the next attempt. */
   readonly tokenOf: (resource: Resource) => Token;
   readonly signal: AbortSignal;
@@ -127,7 +126,7 @@ async function makeClone(
   await using staging = fresh;
   status.update(mountPath, { attempts: attempt, phase: 'connecting', progress: NO_PROGRESS });
   log.info({ url, attempt }, 'cloning');
-  const outcome = await cloneInto(resource, staging.clonePath, context);
+  const outcome = await cloneInto(resource, attempt, staging.clonePath, context);
   if (rescue !== null && !(await restoreInto(staging.clonePath, resource, rescue, context))) {
     return false;
   }
@@ -142,10 +141,11 @@ async function makeClone(
 
 async function cloneInto(
   resource: Resource,
+  attempt: number,
   worktree: string,
   context: MountContext,
 ): Promise<CloneOutcome> {
-  const { config, env, owner, status, log, spare, tokenOf, signal } = context;
+  const { config, env, status, log, clones, tokenOf, signal } = context;
   const job: CloneJob = {
     url: resource.url,
     originUrl: resource.url,
@@ -159,7 +159,7 @@ async function cloneInto(
   const onProgress = ({ phase, progress }: CloneProgress): void => {
     status.update(resource.mountPath, { phase, progress });
   };
-  return cloneInProcess(job, { signal, onProgress, log, env, owner, spare });
+  return clones.clone(job, { signal, onProgress, log, alone: attempt > 1 });
 }
 
 function credentialAfter({ code }: AgentError): Credential {

@@ -6,7 +6,7 @@
 import { setMaxListeners } from 'node:events';
 import { constants } from 'node:os';
 import type { Config } from './cli.ts';
-import type { SpareProcess } from './clone/spare-process.ts';
+import type { CloneProcesses } from './clone/clone-processes.ts';
 import { CredentialFiles } from './credentials/credential-files.ts';
 import { commandEnvironment, systemGitConfigPath } from './credentials/environment.ts';
 import { AgentError } from './errors.ts';
@@ -49,7 +49,7 @@ export class Session {
   readonly #redactor: Redactor;
   readonly #credentials: CredentialFiles;
   readonly #slots: Slots;
-  readonly #spare: SpareProcess;
+  readonly #clones: CloneProcesses;
   /** Of the file that was read last. */
   manifestVersion = '';
   readonly #ending = new AbortController();
@@ -59,11 +59,11 @@ export class Session {
   private constructor(
     config: Config,
     host: Host,
-    spare: SpareProcess,
+    clones: CloneProcesses,
     log: Log,
     redactor: Redactor,
   ) {
-    this.#spare = spare;
+    this.#clones = clones;
     // Each mount listens, and Node's word on more than ten would stand in the log.
     setMaxListeners(0, this.#ending.signal);
     this.config = config;
@@ -92,7 +92,7 @@ export class Session {
   static async open(
     config: Config,
     host: Host,
-    spare: SpareProcess,
+    clones: CloneProcesses,
     level: LogLevel,
   ): Promise<Session> {
     const redactor = new Redactor();
@@ -104,7 +104,7 @@ export class Session {
       redactor,
     );
     await makeRunDirectory(config.runDir);
-    return new Session(config, host, spare, log, redactor);
+    return new Session(config, host, clones, log, redactor);
   }
 
   /** What the operator keeps in a file; undefined without one. @throws what `read` throws. */
@@ -177,7 +177,7 @@ export class Session {
       status,
       log,
       slots: this.#slots,
-      spare: this.#spare,
+      clones: this.#clones,
       tokenOf,
       signal,
     });

@@ -12,13 +12,13 @@ import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
-import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import * as git from 'isomorphic-git';
 import type { CloneJob } from '../agent/clone/clone-job.ts';
-import { WORKER_FLAGS } from '../agent/clone/spare-process.ts';
+import { WORKER_FLAGS } from '../agent/clone/clone-processes.ts';
 import { TRANSPORT_LIMITS } from '../agent/clone/transport-limits.ts';
 import { MESSAGE_FD } from '../agent/job-message.ts';
+import type { JobOrder } from '../agent/job-message.ts';
 import { PACK_LIMITS } from '../agent/pack/limits.ts';
 import type { CaptureJob } from '../agent/rescue/rescue-job.ts';
 
@@ -85,11 +85,7 @@ async function rehearseWorker(dist: string, directory: string): Promise<void> {
     limits: { transport: TRANSPORT_LIMITS, pack: PACK_LIMITS },
   };
   const worker = start(WORKER_FLAGS, [join(dist, 'clone-worker.bundle.js')]);
-  // Its end would end the worker.
-  worker.stdin.write(`${JSON.stringify(job)}\n`);
-  const messages = text(worker.stdio[MESSAGE_FD] as Readable);
-  await ended(worker, 0);
-  const last = await messages;
+  const last = await doneBy(worker, job);
   if (!last.includes('TRANSPORT_UNREACHABLE')) throw new Error(`the worker did not try: ${last}`);
 }
 
@@ -105,11 +101,22 @@ async function rehearseRescue(dist: string, directory: string): Promise<void> {
     ...{ includeIgnored: false, selfContained: false },
   };
   const worker = start([], [join(dist, 'rescue-worker.bundle.js')]);
-  worker.stdin.write(`${JSON.stringify(job)}\n`);
-  const messages = text(worker.stdio[MESSAGE_FD] as Readable);
-  await ended(worker, 0);
-  const last = await messages;
+  const last = await doneBy(worker, job);
   if (!last.includes('risksCovered')) throw new Error(`the worker saved nothing: ${last}`);
+}
+
+/** @returns what the worker says last of the job; it has ended then. */
+async function doneBy(worker: ReturnType<typeof start>, job: unknown): Promise<string> {
+  const order: JobOrder = { type: 'job', id: 1, job };
+  worker.stdin.write(`${JSON.stringify(order)}\n`);
+  let last = '';
+  for await (const line of createInterface({ input: worker.stdio[MESSAGE_FD] as Readable })) {
+    last = line;
+    // The end of its input ends a worker, whatever it is at.
+    if (!line.includes('"progress"')) worker.stdin.end();
+  }
+  await ended(worker, 0);
+  return last;
 }
 
 /** A commit that the remote has, one that it has not, a changed file and an untracked one. */

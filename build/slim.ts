@@ -13,7 +13,7 @@ const STAND_INS = [
 ];
 
 /** What `main.ts` loads for commands that are not in the bundle of `rescue` and `restore`. */
-const OTHER_COMMANDS = /^\.\/(?:boot|mount-once|commands|clone\/spare-process)\.ts$/;
+const OTHER_COMMANDS = /^\.\/(?:boot|mount-once|commands|clone\/clone-processes)\.ts$/;
 
 export const slim: Plugin = {
   name: 'slim',

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { expect, it } from 'vitest';
 import { parseInvocation } from '../agent/cli.ts';
-import { SpareProcess } from '../agent/clone/spare-process.ts';
+import { CloneProcesses } from '../agent/clone/clone-processes.ts';
 import type { Host } from '../agent/host.ts';
 import { Session } from '../agent/session.ts';
 import { TokenWatch } from '../agent/token-watch.ts';
@@ -36,8 +36,8 @@ async function readySession(two: TwoRepositories, root: string): Promise<Session
     onSignal: () => () => undefined,
     onDefect: () => () => undefined,
   };
-  using spare = new SpareProcess(host);
-  const session = await Session.open(invocation.config, host, spare, 'info');
+  await using clones = new CloneProcesses(host, 1);
+  const session = await Session.open(invocation.config, host, clones, 'info');
   await session.begin();
   session.status.update(join(root, 'web'), { phase: 'ready' });
   return session;

@@ -9,6 +9,7 @@ import { checkOut } from '../checkout/check-out.ts';
 import { Pace } from '../checkout/pace.ts';
 import { BufferPool } from '../pack/buffer-pool.ts';
 import { ObjectStore } from '../pack/object-store.ts';
+import type { Turns } from '../pack/turns.ts';
 import { Token } from '../token.ts';
 import type { CloneJob, CloneOutcome, CloneProgress } from './clone-job.ts';
 import { CheckoutObserver } from './checkout-observer.ts';
@@ -25,6 +26,8 @@ import { withoutToken } from './without-token.ts';
 export interface CloneContext {
   readonly signal: AbortSignal;
   readonly onProgress: (progress: CloneProgress) => void;
+  /** Of the clones in this process. */
+  readonly turns?: Turns;
 }
 
 /** @throws AgentError of any area, free of the token; the signal's reason when aborted. */
@@ -41,12 +44,13 @@ export async function cloneRepository(job: CloneJob, context: CloneContext): Pro
 async function clone(
   job: CloneJob,
   token: Token,
-  { signal, onProgress }: CloneContext,
+  { signal, onProgress, turns }: CloneContext,
 ): Promise<CloneOutcome> {
   const { worktree } = job;
   const gitdir = join(worktree, '.git');
   const reporter = new ProgressReporter(onProgress);
   reporter.update('connecting');
+  using turn = turns?.join(signal);
   await using transport = await Transport.open({
     ...job,
     token,
@@ -64,6 +68,7 @@ async function clone(
     signal,
     reporter,
     buffers,
+    turn,
     observerFor: (plan) => (observer = new CheckoutObserver(worktree, plan)),
   });
 

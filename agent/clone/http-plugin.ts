@@ -11,6 +11,7 @@ import { ingestPack } from '../pack/ingest.ts';
 import type { BufferPool } from '../pack/buffer-pool.ts';
 import type { ArrivalObserver } from '../pack/arrival-observer.ts';
 import type { PackLimits } from '../pack/limits.ts';
+import type { Turn } from '../pack/turns.ts';
 import type { Checkout } from '../resource.ts';
 import { synthesiseAdvertisement } from './advertisement.ts';
 import type { Advertisement } from './advertisement.ts';
@@ -35,6 +36,7 @@ export interface HttpPluginContext {
   readonly signal: AbortSignal;
   readonly reporter: ProgressReporter;
   readonly buffers: BufferPool;
+  readonly turn: Turn | undefined;
   /** Who looks at the pack that brings these refs while it arrives. */
   readonly observerFor: (plan: RefPlan) => ArrivalObserver;
 }
@@ -114,7 +116,7 @@ export class HttpPlugin implements HttpClient {
   }
 
   #ingest(packets: PacketReader): ReturnType<typeof ingestPack> {
-    const { packDir, limits, signal, reporter, observerFor } = this.#context;
+    const { packDir, limits, signal, reporter, buffers, turn, observerFor } = this.#context;
     const { plan } = this.#discovered;
     const pack = withLeastSpeed(sideband(packets), {
       firstByteMs: limits.transport.firstPackByteMs,
@@ -128,7 +130,8 @@ export class HttpPlugin implements HttpClient {
       signal,
       observer: observerFor(plan),
       collectLinks: true,
-      buffers: this.#context.buffers,
+      buffers,
+      turn,
       onProgress: ({ phase, receivedBytes, objects, totalObjects }) => {
         reporter.update(phase, {
           received_bytes: receivedBytes,

@@ -14,6 +14,7 @@ import { PackReceiver } from './pack-receiver.ts';
 import { PackScan } from './pack-scan.ts';
 import type { PackThreads } from './pack-threads.ts';
 import type { ProgressMeter } from './progress-meter.ts';
+import type { Turn } from './turns.ts';
 
 export interface ArrivalContext {
   /** The pack file, empty, open for both. */
@@ -26,6 +27,8 @@ export interface ArrivalContext {
   readonly observer: ArrivalObserver | undefined;
   readonly collectLinks: boolean;
   readonly signal: AbortSignal | undefined;
+  /** Of several packs in one process. */
+  readonly turn: Turn | undefined;
 }
 
 export interface Arrived {
@@ -53,14 +56,15 @@ export class Arrival {
 
   /** Takes the whole stream. Throws PackError, MountError (the disk), the source's error, the signal's reason. */
   async run(source: AsyncIterable<Uint8Array>): Promise<Arrived> {
-    const { fd, limits, tuning, meter, signal } = this.#context;
+    const { fd, limits, tuning, meter, signal, turn } = this.#context;
     const receiver = new PackReceiver(fd, limits);
-    const scan = new PackScan(fd, receiver, this.#scanner, tuning.windowBytes, {
+    const hooks = {
       onStop: () => this.#goOn(),
       onWindow: () => {
         this.#afterWindow();
       },
-    });
+    };
+    const scan = new PackScan(fd, receiver, this.#scanner, tuning.windowBytes, hooks, turn);
     const stop = new AbortController();
     const stopped = signal === undefined ? stop.signal : AbortSignal.any([signal, stop.signal]);
     const scanning = scan.run().catch((error: unknown) => {
@@ -117,8 +121,9 @@ export class Arrival {
 
   /** Starts the threads once; the scanner goes on alone until they are up. */
   #startThreads(): void {
-    const { fd, limits, tuning, collectLinks } = this.#context;
-    const { threads, entryRingBytes, contentRingBytes } = tuning;
+    const { fd, limits, tuning, collectLinks, turn } = this.#context;
+    const { entryRingBytes, contentRingBytes } = tuning;
+    const threads = Math.min(tuning.threads, turn?.threads ?? tuning.threads);
     if (this.#threading !== undefined || threads === 0 || this.#scanner.totalObjects <= 0) return;
     const columns = this.#scanner.table.columns();
     const given = { columns, fd, limits, contentRingBytes, collectLinks };

@@ -25,6 +25,7 @@ import { ProgressMeter, type IngestProgress } from './progress-meter.ts';
 import { resolveDeltas } from './resolve-deltas.ts';
 import { writeRev } from './rev-writer.ts';
 import { asStorageError } from './storage-error.ts';
+import type { Turn } from './turns.ts';
 
 export interface IngestContext {
   /** The …/objects/pack that the files go to; it exists. */
@@ -38,6 +39,8 @@ export interface IngestContext {
   readonly collectLinks?: boolean | undefined;
   /** Lends buffers for large contents: whoever reads the pack afterwards takes the same ones. */
   readonly buffers?: BufferPool | undefined;
+  /** Where several packs come at once. */
+  readonly turn?: Turn | undefined;
 }
 
 export interface IngestOutcome {
@@ -120,10 +123,10 @@ class Ingest {
   }
 
   #arrivalContext(): ArrivalContext {
-    const { packDir, limits, observer, signal } = this.#context;
+    const { packDir, limits, observer, signal, turn } = this.#context;
     const collectLinks = this.#links !== undefined;
     const [fd, tuning, meter] = [this.#fd, this.#tuning, this.#meter];
-    return { fd, packDir, limits, tuning, meter, observer, collectLinks, signal };
+    return { fd, packDir, limits, tuning, meter, observer, collectLinks, signal, turn };
   }
 
   /** Names for all that has none yet. */

@@ -63,9 +63,14 @@ export class PackReceiver {
     this.#wake();
   }
 
-  /** Settles when so many bytes are there, or no more will come. For one caller at a time. */
+  /** Whether so many bytes are there, or no more will come. */
+  has(bytes: number): boolean {
+    return this.receivedBytes >= bytes || this.#ended;
+  }
+
+  /** Settles when it has them. For one caller at a time. */
   async until(bytes: number): Promise<void> {
-    if (this.receivedBytes >= bytes || this.#ended) return;
+    if (this.has(bytes)) return;
     await new Promise<void>((resolve) => {
       this.#waiting = { bytes, resolve };
     });

@@ -11,6 +11,7 @@ import { nextTurn } from '../lifetime.ts';
 import { OID_BYTES } from './entry-header.ts';
 import type { EntryScanner } from './entry-scanner.ts';
 import type { PackReceiver } from './pack-receiver.ts';
+import type { Turn } from './turns.ts';
 
 export interface ScanHooks {
   /** Called when the scanner has stopped, to mend the reason. */
@@ -27,6 +28,7 @@ export class PackScan {
   /** The pack's own SHA-1: everything before the trailer. */
   readonly #hash = createHash('sha1');
   readonly #hooks: ScanHooks;
+  readonly #turn: Turn | undefined;
   /** window[0, #filled) was read from the file and not taken yet. */
   #filled = 0;
   #readBytes = 0;
@@ -38,7 +40,9 @@ export class PackScan {
     scanner: EntryScanner,
     windowBytes: number,
     hooks: ScanHooks,
+    turn?: Turn,
   ) {
+    this.#turn = turn;
     this.#fd = fd;
     this.#receiver = receiver;
     this.#scanner = scanner;
@@ -50,13 +54,22 @@ export class PackScan {
   async run(): Promise<string> {
     const receiver = this.#receiver;
     while (true) {
-      await receiver.until(this.#readBytes + this.#window.length - this.#filled);
+      await this.#untilThere(this.#readBytes + this.#window.length - this.#filled);
       this.#read();
       const ended = receiver.ended && this.#readBytes === receiver.receivedBytes;
-      await this.#turn();
+      await this.#scan();
       if (ended) return this.#checkTrailer();
       await nextTurn();
     }
+  }
+
+  /** And it is this pack's turn, which it keeps after the last window: what follows is all work. */
+  async #untilThere(bytes: number): Promise<void> {
+    if (!this.#receiver.has(bytes)) {
+      this.#turn?.release();
+      await this.#receiver.until(bytes);
+    }
+    await this.#turn?.take();
   }
 
   /** Settles when at most `bytes` of what was received were not read yet. For one caller at a time. */
@@ -80,7 +93,7 @@ export class PackScan {
   }
 
   /** Scans what the window holds, and moves what is left to its front. */
-  async #turn(): Promise<void> {
+  async #scan(): Promise<void> {
     const window = this.#window;
     const filled = this.#filled;
     // The last bytes so far may be the trailer, and are no entry in any case.

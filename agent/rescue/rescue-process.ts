@@ -2,7 +2,7 @@
  * A capture or a restore in a process of its own: the daemon's memory and event loop stay as they are,
  * and what is made belongs to the owner of the clone. In: a job; out: its outcome, or its error.
  */
-import { spawnJobProcess, runJob } from '../job-process.ts';
+import { JobProcess } from '../job-process.ts';
 import type { SpawnContext } from '../job-process.ts';
 import type { Log } from '../log.ts';
 import { builtFile } from '../own-files.ts';
@@ -47,10 +47,17 @@ export function inspectInProcess(
   return runRescueJob(job, context);
 }
 
-function runRescueJob<Outcome>(job: RescueJob, context: RescueProcessContext): Promise<Outcome> {
+async function runRescueJob<Outcome>(
+  job: RescueJob,
+  context: RescueProcessContext,
+): Promise<Outcome> {
   const { signal, log, onProgress = () => undefined } = context;
   signal.throwIfAborted();
-  const worker = spawnJobProcess(builtFile('rescue-worker.js'), [], context);
+  const worker = new JobProcess(builtFile('rescue-worker.js'), [], context);
   const name = `the ${job.kind} process`;
-  return runJob(worker, job, { name, diedCode: 'RESCUE_WORKER_DIED', signal, log, onProgress });
+  try {
+    return await worker.run(job, { name, diedCode: 'RESCUE_WORKER_DIED', signal, log, onProgress });
+  } finally {
+    await worker.end();
+  }
 }

