@@ -63,7 +63,7 @@ async function measure(program: string, worktree: string, watches: string | null
   show('CPU without changes, of one core', `${(share * 100).toFixed(1)} % (${scans})`);
   const edited = Date.now();
   appendFileSync(join(worktree, fileName(DIRECTORIES - 1)), 'edited\n');
-  const reading = await watched.until(({ atRisk }) => atRisk?.unstaged === 1, 600_000);
+  const reading = await watched.until(({ atRisk }) => atRisk?.unstaged === 1, 1_200_000);
   show(
     'an edit is seen after; that reading took',
     `${ms(reading.at - edited)}, ${ms(reading.watch.scan_ms)}`,
