@@ -41,6 +41,7 @@ export async function readMembers(
     for await (const entry of entries) {
       const { name, type } = entry.header;
       if (++count > MEMBER_LIMIT) throw invalid(file, `more than ${MEMBER_LIMIT} members`);
+      if (isForAll(entries)) throw invalid(file, 'a pax header speaks for all of its members');
       if (type !== 'file') throw invalid(file, `${JSON.stringify(name)} is a ${type}`);
       await take({
         name,
@@ -55,6 +56,11 @@ export async function readMembers(
   } finally {
     source.destroy();
   }
+}
+
+/** tar-stream passes over such a header, tar(1) does not: the two would unpack different files. */
+function isForAll(entries: unknown): boolean {
+  return (entries as { readonly _paxGlobal: unknown })._paxGlobal !== null;
 }
 
 function asRescueError(error: unknown, file: string): unknown {

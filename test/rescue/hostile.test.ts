@@ -109,15 +109,28 @@ function tarHeader(name: string, size: number, type: string): Buffer {
   return header;
 }
 
-function longNameOfGnu(name: string): Buffer {
+function longNameOfGnu(name: string, type = 'L'): Buffer {
   const content = Buffer.alloc(512);
   content.write(name);
-  return Buffer.concat([tarHeader('././@LongLink', name.length + 1, 'L'), content]);
+  return Buffer.concat([tarHeader('././@LongLink', name.length + 1, type), content]);
 }
 
 /** Before the first member. */
 function withHeaderOf(bytes: Buffer, header: Buffer): Buffer {
   return gzipSync(Buffer.concat([header, gunzipSync(bytes)]));
+}
+
+/** Permissions of a directory. */
+function modeOf(path: string): Member {
+  const list = `777\0${path}\0`;
+  return member('repositories/0/modes', list, { kind: 'modes', repository: 0 });
+}
+
+/** Of a pax header for all that follows. */
+function paxForAll(record: string): Buffer {
+  const content = Buffer.alloc(512);
+  content.write(record);
+  return Buffer.concat([tarHeader('pax_global_header', record.length, 'g'), content]);
 }
 
 const repositories = (...more: Partial<Rescue['repositories'][number]>[]) => ({
@@ -237,6 +250,11 @@ const PATHS: Readonly<Record<string, Attack>> = {
   'a lock of a ref': { members: [git('refs/heads/main.lock', 'x')] },
   'a state file below a state file': { members: [git('MERGE_MSG/x', 'x'), git('MERGE_MSG', 'x')] },
   'a state file that leaves the Git directory': { members: [git('../escaped', 'x')] },
+  'permissions of a directory above the mount': { members: [modeOf('../')] },
+  'permissions of a directory elsewhere': { members: [modeOf('/tmp/')] },
+  'permissions of a directory in .git': { members: [modeOf('.git/hooks/')] },
+  'permissions of a directory in .GIT': { members: [modeOf('src/.GIT/')] },
+  'permissions of a directory with .. in the middle': { members: [modeOf('src/../../x/')] },
   'a worktree in .git': repositories({ path: '.git/hooks' }),
   'a worktree above the mount': repositories({ path: '..' }),
   'a submodule whose Git directory is elsewhere': repositories({
@@ -336,6 +354,19 @@ const FILES: Readonly<Record<string, Attack>> = {
   },
   'a pax record that names another path': {
     members: [{ ...file('plain', 'x'), header: { pax: { path: '../escaped' } } }],
+  },
+  'a pax record for all that names another path': {
+    bytes: (bytes) => withHeaderOf(bytes, paxForAll('19 path=../escaped\n')),
+  },
+  'a pax record for all that says another size': {
+    bytes: (bytes) => withHeaderOf(bytes, paxForAll('9 size=1\n')),
+  },
+  'a long link name of GNU tar, and a link': {
+    bytes: (bytes) =>
+      withHeaderOf(
+        bytes,
+        Buffer.concat([longNameOfGnu('/etc/passwd', 'K'), tarHeader('out', 0, '2')]),
+      ),
   },
   'a pax record that says another size': {
     members: [{ ...file('plain', 'xyz'), header: { pax: { size: '1' } } }],
