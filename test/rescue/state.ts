@@ -22,9 +22,10 @@ export interface StateOptions {
   readonly withConfig?: boolean;
 }
 
-/** Not the user's: objects are named by refs, these two by mount-agent and the daemon of git. */
+/** Not the user's: objects are named by refs, these two by mount-agent and the daemon of git; a lock is what a
+ * git that crashed has left, and only in the way. */
 const NOT_STATE =
-  /^(?:objects|modules|worktrees|lfs|mount-agent.*|gc\..*|hooks|config|config\.worktree)$/;
+  /^(?:objects|modules|worktrees|lfs|mount-agent.*|gc\..*|hooks|config|config\.worktree|.*\.lock)$/;
 const QUIET = { GIT_OPTIONAL_LOCKS: '0' };
 
 export function stateOf(mount: string, options: StateOptions = {}): State {
