@@ -83,7 +83,8 @@ export async function planWorktree(context: PlanContext): Promise<WorktreePlan> 
   return {
     ...untracked,
     deleted,
-    modes: new Map([...modes, ...untracked.modes]),
+    // Of directories innermost first: whoever sets them one by one can get at each.
+    modes: new Map([...modes, ...[...untracked.modes].reverse()]),
     attributeFiles: attributeFilesOf(tracked),
     staged,
     conflicts: tracked.conflicts.size,

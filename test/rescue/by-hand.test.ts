@@ -55,7 +55,7 @@ function filesOf(worktree: string): string[] {
       const place = Buffer.concat([directory, Buffer.from('/'), raw]);
       const stats = lstatSync(place);
       if (stats.isDirectory()) {
-        lines.push(`${name}/`);
+        lines.push(`${name}/ ${stats.mode & 0o777}`);
         visit(place, `${name}/`);
       } else if (stats.isSymbolicLink()) lines.push(`${name} -> ${readlinkSync(place)}`);
       else
@@ -80,8 +80,11 @@ test.each(STEPS.map((steps) => [steps.join(', '), steps] as const))(
       for (const [at, step] of steps.entries()) takeStep(lost, step, at);
       const empty = lost.path('empty');
       if (lost.exists('empty')) chmodSync(empty, 0o755);
+      mkdirSync(lost.path('closed/inner'), { recursive: true });
+      for (const name of ['closed/inner', 'closed']) chmodSync(lost.path(name), 0o555);
       // Clean to Git.
       chmodSync(lost.path('crlf.txt'), 0o640);
+      chmodSync(lost.path('src'), 0o750);
       const { file } = await capture({
         mount: lost.worktree,
         url,
