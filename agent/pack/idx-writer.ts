@@ -1,17 +1,22 @@
 /**
  * The entry table in, an idx version 2 in a file out, byte for byte git index-pack's
  * (gitformat-pack, "Version 2 pack-*.idx files"): fan-out, oids, CRCs, 31-bit offsets, 64-bit
- * offsets for what does not fit, the pack's checksum, its own.
+ * offsets for what does not fit, the pack's checksum, its own. Goes by words of 32 bits: a call for
+ * each field took 120 ms of a clone of 160,000 objects, most of it in code that was never warm.
  */
 import { createHash } from 'node:crypto';
 import type { FileHandle } from 'node:fs/promises';
+import { endianness } from 'node:os';
 import { OID_BYTES } from './entry-header.ts';
 import type { EntryTable } from './entry-table.ts';
 
 const SIGNATURE = 0xff74_4f63;
 const VERSION = 2;
 const LARGE = 0x8000_0000;
-const PIECE_BYTES = 2 ** 20;
+const WORD_BYTES = 4;
+const OID_WORDS = OID_BYTES / WORD_BYTES;
+/** Rows that are filled in before they are written: 320 KiB of oids. */
+const STEP_ROWS = 2 ** 14;
 
 /** Writes the idx; `order` is every row sorted by oid, `checksum` the pack's trailer in hex. */
 export async function writeIdx(
@@ -22,89 +27,121 @@ export async function writeIdx(
   largestShortOffset: number,
 ): Promise<void> {
   const out = new IdxOutput(file);
-  await writeFanOut(out, table, order);
-  for (const row of order) {
-    if (out.isFull) await out.flush();
-    out.putBytes(table.oids, row * OID_BYTES, OID_BYTES);
+  const { crcs, offsets } = table;
+  const { words } = out;
+  await out.writeNumbers(fillHead(words, table));
+  const oids = new Uint32Array(table.oids.buffer, table.oids.byteOffset, table.count * OID_WORDS);
+  for (const rows of steps(order)) await out.writeWords(fillOids(words, oids, rows));
+  for (const rows of steps(order)) await out.writeNumbers(fillCrcs(words, crcs, rows));
+  const large: number[] = [];
+  const limit = Math.min(largestShortOffset, LARGE - 1);
+  for (const rows of steps(order)) {
+    await out.writeNumbers(fillOffsets(words, offsets, rows, limit, large));
   }
-  for (const row of order) {
-    if (out.isFull) await out.flush();
-    out.putUint32(table.crcs[row]!);
+  for (let from = 0; from < large.length; from += STEP_ROWS) {
+    await out.writeNumbers(fillLarge(words, large.slice(from, from + STEP_ROWS)));
   }
-  const largeOffsets: number[] = [];
-  for (const row of order) {
-    if (out.isFull) await out.flush();
-    const offset = table.offsets[row]!;
-    const large = offset > largestShortOffset || offset >= LARGE;
-    out.putUint32(large ? LARGE + largeOffsets.push(offset) - 1 : offset);
-  }
-  for (const offset of largeOffsets) {
-    if (out.isFull) await out.flush();
-    out.putUint32(Math.floor(offset / 2 ** 32));
-    out.putUint32(offset % 2 ** 32);
-  }
-  out.putBytes(Buffer.from(checksum, 'hex'), 0, OID_BYTES);
-  await out.end();
+  await out.end(Buffer.from(checksum, 'hex'));
 }
 
-async function writeFanOut(out: IdxOutput, table: EntryTable, order: Uint32Array): Promise<void> {
-  const counts = new Uint32Array(256);
-  for (const row of order) counts[table.oids[row * OID_BYTES]!]! += 1;
-  out.putUint32(SIGNATURE);
-  out.putUint32(VERSION);
-  let total = 0;
-  for (const count of counts) out.putUint32((total += count));
-  await out.flush();
+function* steps(order: Uint32Array): Generator<Uint32Array> {
+  for (let from = 0; from < order.length; from += STEP_ROWS) {
+    yield order.subarray(from, from + STEP_ROWS);
+  }
+}
+
+// Each of these fills `words` from its begin on, and returns how many it has filled.
+
+/** Signature, version, and for each first byte how many oids have it or one before it. */
+function fillHead(words: Uint32Array, { oids, count }: EntryTable): number {
+  words.fill(0, 0, 2 + 256);
+  words[0] = SIGNATURE;
+  words[1] = VERSION;
+  const end = count * OID_BYTES;
+  for (let at = 0; at < end; at += OID_BYTES) words[2 + oids[at]!]! += 1;
+  for (let at = 3; at < 2 + 256; at++) words[at]! += words[at - 1]!;
+  return 2 + 256;
+}
+
+function fillOids(words: Uint32Array, oids: Uint32Array, rows: Uint32Array): number {
+  let to = 0;
+  for (const row of rows) {
+    const from = row * OID_WORDS;
+    for (let word = 0; word < OID_WORDS; word++) words[to++] = oids[from + word]!;
+  }
+  return to;
+}
+
+function fillCrcs(words: Uint32Array, crcs: Uint32Array, rows: Uint32Array): number {
+  let to = 0;
+  for (const row of rows) words[to++] = crcs[row]!;
+  return to;
+}
+
+/** Offsets above `limit` go into `large`, and the word says where there. */
+function fillOffsets(
+  words: Uint32Array,
+  offsets: Float64Array,
+  rows: Uint32Array,
+  limit: number,
+  large: number[],
+): number {
+  let to = 0;
+  for (const row of rows) {
+    const offset = offsets[row]!;
+    words[to++] = offset > limit ? LARGE + large.push(offset) - 1 : offset;
+  }
+  return to;
+}
+
+function fillLarge(words: Uint32Array, large: readonly number[]): number {
+  let to = 0;
+  for (const offset of large) {
+    words[to++] = Math.floor(offset / 2 ** 32);
+    words[to++] = offset % 2 ** 32;
+  }
+  return to;
 }
 
 /** A piece of the file that is filled, hashed and written, again and again. */
 class IdxOutput {
+  readonly words = new Uint32Array(STEP_ROWS * OID_WORDS);
   readonly #file: FileHandle;
   readonly #hash = createHash('sha1');
-  readonly #piece = Buffer.allocUnsafeSlow(PIECE_BYTES);
-  #length = 0;
+  readonly #bytes = Buffer.from(this.words.buffer);
 
   constructor(file: FileHandle) {
     this.#file = file;
   }
 
-  /** No room for one more field. */
-  get isFull(): boolean {
-    return this.#length > PIECE_BYTES - 2 * OID_BYTES;
+  /** The first `count` words as numbers, which stand big-endian in the file. */
+  async writeNumbers(count: number): Promise<void> {
+    if (endianness() === 'LE') this.#bytes.subarray(0, count * WORD_BYTES).swap32();
+    await this.writeWords(count);
   }
 
-  putUint32(value: number): void {
-    this.#length = this.#piece.writeUInt32BE(value, this.#length);
+  /** The first `count` words as their bytes are. */
+  async writeWords(count: number): Promise<void> {
+    await this.#write(this.#bytes.subarray(0, count * WORD_BYTES));
   }
 
-  putBytes(source: Buffer, start: number, length: number): void {
-    source.copy(this.#piece, this.#length, start, start + length);
-    this.#length += length;
+  /** Writes the pack's checksum, and the idx's own. */
+  async end(checksum: Buffer): Promise<void> {
+    await this.#write(checksum);
+    await this.#store(this.#hash.digest());
   }
 
-  async flush(): Promise<void> {
-    this.#hash.update(this.#piece.subarray(0, this.#length));
-    await this.#write();
+  async #write(bytes: Buffer): Promise<void> {
+    this.#hash.update(bytes);
+    await this.#store(bytes);
   }
 
-  /** Writes the rest and the idx's own checksum. */
-  async end(): Promise<void> {
-    await this.flush();
-    this.#hash.digest().copy(this.#piece);
-    this.#length = OID_BYTES;
-    await this.#write();
-  }
-
-  async #write(): Promise<void> {
+  async #store(bytes: Buffer): Promise<void> {
     let position = 0;
-    while (position < this.#length) {
-      const { bytesWritten } = await this.#file.write(
-        this.#piece,
-        position,
-        this.#length - position,
-      );
+    while (position < bytes.length) {
+      const left = bytes.length - position;
+      const { bytesWritten } = await this.#file.write(bytes, position, left);
       position += bytesWritten;
     }
-    this.#length = 0;
   }
 }

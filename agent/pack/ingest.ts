@@ -153,6 +153,8 @@ class Ingest {
   async #findBroken(threads: PackThreads): Promise<string | null> {
     const links = this.#links;
     if (links === undefined) return null;
+    // Nothing is left for them to do, and it takes a while until they are gone.
+    await using _done = threads;
     const { table, unseenRows } = this.#scanner;
     using objects = new ArrivedObjects(table, this.#fd);
     collectUnseen(links, unseenRows, objects);

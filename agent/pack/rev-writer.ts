@@ -5,6 +5,7 @@
  */
 import { createHash } from 'node:crypto';
 import type { FileHandle } from 'node:fs/promises';
+import { endianness } from 'node:os';
 import { OID_BYTES } from './entry-header.ts';
 
 const SIGNATURE = 'RIDX';
@@ -23,9 +24,9 @@ export async function writeRev(
   bytes.write(SIGNATURE, 'latin1');
   bytes.writeUInt32BE(VERSION, 4);
   bytes.writeUInt32BE(SHA_1, 8);
-  for (let place = 0; place < order.length; place++) {
-    bytes.writeUInt32BE(place, HEADER_BYTES + order[place]! * 4);
-  }
+  const places = new Uint32Array(bytes.buffer, bytes.byteOffset + HEADER_BYTES, order.length);
+  for (let place = 0; place < order.length; place++) places[order[place]!] = place;
+  if (endianness() === 'LE') bytes.subarray(HEADER_BYTES, tableEnd).swap32();
   bytes.write(checksum, tableEnd, 'hex');
   const checked = tableEnd + OID_BYTES;
   createHash('sha1').update(bytes.subarray(0, checked)).digest().copy(bytes, checked);
