@@ -108,6 +108,8 @@ export const RARE_STEPS: Readonly<Record<string, Step>> = {
       ['set', '--no-cone'],
     ];
     const [first, ...options] = how[pick % 3] ?? [];
+    // As in the step "split index".
+    r.tryGit('update-index', '--no-split-index');
     r.tryGit('sparse-checkout', first ?? 'set', ...options, 'src');
     if (pick % 4 === 0) r.tryGit('sparse-checkout', 'disable');
   },

@@ -3,6 +3,7 @@ import {
   chmodSync,
   lstatSync,
   mkdirSync,
+  readFileSync,
   renameSync,
   rmSync,
   symlinkSync,
@@ -36,6 +37,12 @@ function tracked(pick: number): string {
 /** undefined when there is nothing, or when a file stands in the way. */
 function look(path: string) {
   return statOrUndefined(() => lstatSync(path));
+}
+
+/** Of an index both split and sparse git 2.39 makes one that it cannot read itself. */
+function hasSparseIndex(repository: ScratchRepository): boolean {
+  const path = repository.path('.git/config.worktree');
+  return look(path)?.isFile() === true && readFileSync(path, 'utf8').includes('sparse = true');
 }
 
 function isFile(repository: ScratchRepository, name: string): boolean {
@@ -345,6 +352,7 @@ export const STEPS: Readonly<Record<string, Step>> = {
     r.tryGit('update-index', '--index-version', '4');
   },
   'split index': (r, pick) => {
+    if (hasSparseIndex(r)) return;
     r.tryGit('update-index', pick % 3 === 0 ? '--no-split-index' : '--split-index');
   },
   'untracked cache': (r) => {
