@@ -7,7 +7,7 @@ import type { Manner } from './cuts.ts';
 const MOST_SECONDS = 120;
 
 it(
-  'a small clone whose answers are cut at every third byte is refused, and nothing is checked out',
+  'a small clone whose answers are cut at every third byte is refused, and no index is written',
   async () => {
     await using host = await CuttingHost.start(smallAnswers());
     expect(await host.violationAt(host.total, 'hang up')).toContain('the clone succeeded');

@@ -68,7 +68,6 @@ export class CuttingHost implements AsyncDisposable {
       () => null,
       (reason: unknown) => reason,
     );
-    const files = readdirSync(worktree).filter((name) => name !== '.git');
     const gitdir = readdirSync(join(worktree, '.git'), { recursive: true }).map(String);
     rmSync(worktree, { recursive: true, force: true });
     const where = `${manner} after ${bytes} of ${this.total}`;
@@ -77,7 +76,8 @@ export class CuttingHost implements AsyncDisposable {
     if (error.code === 'INTERNAL') return `${where}: ${error.message}`;
     if (manner === 'hang up' && !error.transient)
       return `${where}: ${error.code} is not tried again`;
-    if (files.length > 0 || gitdir.includes('index')) return `${where}: files were checked out`;
+    // Files are written as they come; without an index nobody takes them for a checkout.
+    if (gitdir.includes('index')) return `${where}: an index was written`;
     if (gitdir.some((name) => /tmp_(pack|idx)/.test(name))) return `${where}: a draft is left`;
     return null;
   }
