@@ -215,6 +215,10 @@ export const LOG_SECTIONS: Readonly<Record<string, readonly LogMessage[]>> = {
       meaning: 'What the host has was taken from the last fetch (`err`); the rescue says so too.',
     },
     {
+      message: 'not all of the work can be restored',
+      meaning: 'The rescue that was announced was read to its end: `gaps` says what it lacks.',
+    },
+    {
       message: 'work from … can be restored with: mount-agent restore … …',
       meaning:
         'The clone is new, and `--rescue-dir` has work from before. Nothing is done unless told, or with `--restore auto`.',
