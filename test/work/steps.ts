@@ -262,7 +262,7 @@ export const STEPS: Readonly<Record<string, Step>> = {
   },
   'am stopped': (r, pick) => {
     diverge(r, pick);
-    r.write('../series.patch', r.git('format-patch', '--stdout', '-1', 'other'));
+    r.tryGit('format-patch', '-q', '--output=../series.patch', '-1', 'other');
     r.tryGit('am', '-q', '../series.patch');
   },
   bisect: (r) => {
