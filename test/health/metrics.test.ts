@@ -52,6 +52,11 @@ it('values are those of the table at the time of the scrape', async () => {
     ready_at: '2026-01-01T00:00:04.000Z',
     progress: { received_bytes: 777, objects: 5, total_objects: 5, files: 3, total_files: 3 },
     at_risk: AT_RISK,
+    watch: {
+      ...{ directories: 100, unwatched: 300, remedy: 'raise the limit', scan_ms: 250 },
+      ...{ ignored_files: 0, ignored_bytes: 0 },
+      ...{ ignored_state: 'counted', ignored_counted_at: null },
+    },
   });
   const soon = new Date(Date.now() + 60_000);
   status.setReclaim(new Date(), soon, true);
@@ -66,6 +71,9 @@ it('values are those of the table at the time of the scrape', async () => {
   expect(after.get('mount_agent_at_risk_files{mount_path="/app/api"}')).toBe(0);
   expect(after.get('mount_agent_at_risk_commits{mount_path="/app/web"}')).toBe(3);
   expect(after.get('mount_agent_at_risk_stashes{mount_path="/app/web"}')).toBe(1);
+  expect(after.get('mount_agent_watched_directories{mount_path="/app/web"}')).toBe(100);
+  expect(after.get('mount_agent_unwatched_directories{mount_path="/app/web"}')).toBe(300);
+  expect(after.get('mount_agent_scan_seconds{mount_path="/app/web"}')).toBe(0.25);
   expect(after.get('mount_agent_until_reclaim_seconds')).toBeGreaterThan(30);
   expect(after.get('mount_agent_until_reclaim_seconds')).toBeLessThanOrEqual(60);
   expect(after.get('mount_agent_clone_duration_seconds_count')).toBe(1);
