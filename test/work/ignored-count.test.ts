@@ -1,11 +1,12 @@
 /** What is ignored, counted in the background: git is the oracle, real directories of every kind. */
 import { execFileSync } from 'node:child_process';
 import { lstatSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { IgnoredCount } from '../../agent/work/ignored-count.ts';
 import { countIgnored } from '../../agent/work/ignored-walk.ts';
 import { takeLedger } from '../../agent/work/ledger.ts';
-import { copyTemplate, createTemplate, runGit } from './scratch-repository.ts';
+import { freshRepositories } from './fresh-repositories.ts';
+import { runGit } from './scratch-repository.ts';
 import type { ScratchRepository } from './scratch-repository.ts';
 
 const LIST = ['ls-files', '-z', '--others', '--ignored', '--exclude-standard'];
@@ -13,24 +14,11 @@ const DEADLINE_MS = 20_000;
 const NO_LIMIT = 1e9;
 const EAGER = { due: false, rest: () => Promise.resolve() };
 
-let template = '';
-const open: ScratchRepository[] = [];
-
-beforeAll(() => {
-  template = createTemplate();
-});
-afterAll(() => {
-  rmSync(template, { recursive: true, force: true });
-});
-afterEach(() => {
-  for (const repository of open.splice(0)) repository.remove();
-});
+const repositories = freshRepositories();
 
 /** `*.log` and `build/` are ignored everywhere, `tmp*` in `src`. */
 function fresh(): ScratchRepository {
-  const repository = copyTemplate(template);
-  open.push(repository);
-  return repository;
+  return repositories.fresh();
 }
 
 /** A repository is one file, and nobody looks at its size. */

@@ -1,33 +1,21 @@
 import { rmSync, utimesSync } from 'node:fs';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { takeLedger } from '../../agent/work/ledger.ts';
+import { freshRepositories } from './fresh-repositories.ts';
 import { ALL_STEPS, assertHistories, historiesOfATestRun } from './histories.ts';
 import type { Replay } from './histories.ts';
 import { compare, replayWithLedgers, takeFresh, watchedLedger } from './ledger-histories.ts';
-import { copyTemplate, createTemplate, fingerprint } from './scratch-repository.ts';
+import { fingerprint } from './scratch-repository.ts';
 import type { ScratchRepository } from './scratch-repository.ts';
 import { FIRST_STEPS, STEPS } from './steps.ts';
 
 const HISTORIES = historiesOfATestRun(40);
 const SEED = 20260;
 
-let template = '';
-const open: ScratchRepository[] = [];
-
-beforeAll(() => {
-  template = createTemplate();
-});
-afterAll(() => {
-  rmSync(template, { recursive: true, force: true });
-});
-afterEach(() => {
-  for (const repository of open.splice(0)) repository.remove();
-});
+const repositories = freshRepositories();
 
 function fresh(): ScratchRepository {
-  const repository = copyTemplate(template);
-  open.push(repository);
-  return repository;
+  return repositories.fresh();
 }
 
 test('a fresh clone with a release tag on a deleted branch has nothing at risk', async () => {
@@ -144,7 +132,7 @@ describe('the ledger says what git says after', () => {
 test(
   `the ledger says what git says after each step of ${HISTORIES} random histories`,
   async () => {
-    const replay: Replay = (history) => replayWithLedgers(template, history);
+    const replay: Replay = (history) => replayWithLedgers(repositories.template, history);
     await assertHistories(replay, HISTORIES, SEED);
   },
   120_000 + HISTORIES * 5_000,

@@ -1,27 +1,15 @@
 /** What lies where a sparse checkout left something out, with and without a sparse index: as git tells it. */
 import { chmodSync, mkdirSync, rmSync, symlinkSync } from 'node:fs';
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
+import { freshRepositories } from './fresh-repositories.ts';
 import { compare, takeFresh, watchedLedger } from './ledger-histories.ts';
-import { copyTemplate, createTemplate } from './scratch-repository.ts';
 import type { ScratchRepository } from './scratch-repository.ts';
 
-let template = '';
-const open: ScratchRepository[] = [];
-
-beforeAll(() => {
-  template = createTemplate();
-});
-afterAll(() => {
-  rmSync(template, { recursive: true, force: true });
-});
-afterEach(() => {
-  for (const repository of open.splice(0)) repository.remove();
-});
+const repositories = freshRepositories();
 
 /** Only `src/deep` and what is above it; `docs` and `far` are left out. */
 function sparse(...options: readonly string[]): ScratchRepository {
-  const repository = copyTemplate(template);
-  open.push(repository);
+  const repository = repositories.fresh();
   for (const path of [
     'far/a/one',
     'far/a/two',
