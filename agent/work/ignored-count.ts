@@ -96,9 +96,15 @@ export class IgnoredCount implements Disposable {
 
   async #count(): Promise<void> {
     this.#isCounting = true;
-    const { sum, directories } = await this.#walk();
-    this.#isCounting = false;
-    this.#endedAtMs = performance.now();
+    let counted;
+    try {
+      counted = await this.#walk();
+    } finally {
+      // After a failure, too: the next reading asks again.
+      this.#isCounting = false;
+      this.#endedAtMs = performance.now();
+    }
+    const { sum, directories } = counted;
     this.#take(sum, directories);
     if (this.#isAsked || !isSame(directories, this.#wanted)) this.request(this.#wanted, false);
     this.#context.onCounted();
