@@ -94,7 +94,9 @@ async function findChanges(
   const paths = new Set<BytePath>();
   const onPath = (path: BytePath): void => void paths.add(path);
   const onChangedAt = (): void => undefined;
-  const tracked = await readTracked(repository.gitdir, pace);
+  const doubts: string[] = [];
+  const tracked = await readTracked(repository.gitdir, pace, { repository, objects, doubts });
+  if (doubts[0] !== undefined) throw new Doubt(doubts[0]);
   await findStaged({ objects, tracked, pace, onPath }, treeOf(objects, refs.head.oid));
   await findUnstaged({
     ...{ repository, tracked, pace, onPath, onChangedAt },

@@ -11,15 +11,12 @@ const OID_BYTES = 20;
 
 /** @param staged where index and HEAD differ; undefined when that is not known: everything then. */
 export function indexRoots(tracked: Tracked, staged: ReadonlySet<BytePath> | undefined): Root[] {
-  const oids = new Set<string>();
+  // What differs from HEAD in a directory of a sparse index are paths below it.
+  const oids = new Set<string>(tracked.sparseTrees);
   for (const [position, entry] of tracked.entries.entries()) {
     if (entry.mode === MODE.gitlink || entry.intentToAdd) continue;
     const path = tracked.paths[position] ?? '';
-    // A directory of a sparse index: what differs are paths below it.
-    const isTree = entry.mode === MODE.directory;
-    if (isTree || entry.stage !== 0 || staged === undefined || staged.has(path)) {
-      oids.add(entry.oid);
-    }
+    if (entry.stage !== 0 || staged === undefined || staged.has(path)) oids.add(entry.oid);
   }
   if (tracked.resolveUndo !== null) for (const oid of undoOids(tracked.resolveUndo)) oids.add(oid);
   const root = tracked.cachedTrees.get('');

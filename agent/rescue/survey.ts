@@ -127,7 +127,10 @@ export class Survey implements Disposable {
     const branches = owner === undefined ? roots : (this.repositories[owner]?.roots ?? []);
     const headFile = state.find(({ path }) => path === 'HEAD');
     const head = headOf(headFile?.content?.toString('latin1') ?? '', branches);
-    const tracked = await this.#attempt(() => readTracked(gitdir, pace));
+    const sparse = { repository, objects: store, doubts: this.leftOut };
+    const tracked = await this.#attempt(() =>
+      readTracked(gitdir, pace, hasWorktree ? sparse : undefined),
+    );
     const planned = hasWorktree && tracked !== undefined;
     const plan = planned
       ? await this.#attempt(() => this.#plan(repository, store, tracked, head))

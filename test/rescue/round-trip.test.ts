@@ -84,6 +84,24 @@ test('permissions of clean files come back, those that Git does not know as well
   expect(names.map(modeOf)).toEqual(['600', '444', '700', '640', '644']);
 });
 
+test('what lies outside of the cone of a sparse index is held against the trees that it names', async () => {
+  lost.write('docs/kept.log', 'committed though it is ignored\n');
+  lost.git('add', '-f', 'docs/kept.log');
+  lost.git('commit', '-qm', 'log');
+  const same = readFileSync(lost.path('docs/file1.txt'));
+  lost.git('sparse-checkout', 'set', '--cone', '--sparse-index', 'src');
+  lost.write('docs/kept.log', 'changed\n');
+  lost.write('docs/file1.txt', same);
+  lost.write('docs/new.txt', 'new\n');
+  const before = stateOf(lost.worktree);
+  const { file, counts } = await take();
+  expect(counts).toMatchObject({ changed_files: 1, untracked_files: 1 });
+  cloneAgain();
+  const { worktree: mount } = lost;
+  await restore({ file, mount, mountPath: mount, signal });
+  expect(stateOf(lost.worktree)).toEqual(before);
+});
+
 /** A linked worktree beside the mount, with work in it; gone with everything else. */
 function besides(): string {
   const beside = join(lost.base, 'beside');
