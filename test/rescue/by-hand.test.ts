@@ -8,13 +8,16 @@ import {
   readdirSync,
   readlinkSync,
   rmSync,
+  symlinkSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { capture } from '../../agent/rescue/capture.ts';
+import { parseManifest } from '../../agent/rescue/format.ts';
 import { DOCS } from '../setup/documents.ts';
 import { copyTemplate, createTemplate, runGit } from '../work/scratch-repository.ts';
+import type { ScratchRepository } from '../work/scratch-repository.ts';
 import { takeStep } from '../work/steps.ts';
 
 const STEPS = [
@@ -44,6 +47,30 @@ function commandsOfDocument(): string {
   return block;
 }
 
+/** What its table says of the repositories inside the mount, for those of this rescue. */
+function commandsOfTable(file: string): string {
+  const { repositories } = parseManifest(
+    execFileSync('tar', ['-xzOf', file, 'manifest.json'], { stdio: 'pipe' }),
+  );
+  const lines = repositories.slice(1).map(({ number, kind, path, head }) => {
+    const oid = head.oid ?? "''";
+    const make = kind === 'linked' ? `worktree add -q --detach ${path} ${oid}` : `init -q ${path}`;
+    return `(git ${make} && cd ${path} && take_back ${number} ${oid})\n`;
+  });
+  return lines.join('');
+}
+
+/** A repository of its own and a linked worktree in the mount, each with changes. */
+function addRepositories(lost: ScratchRepository): void {
+  lost.git('worktree', 'add', '-q', '-b', 'linked', lost.path('linked'));
+  lost.write('linked/file0.txt', 'changed in the linked one\n');
+  runGit(lost.worktree, ['init', '-q', 'nested']);
+  lost.write('nested/file', 'one\n');
+  runGit(lost.path('nested'), ['add', '-A']);
+  runGit(lost.path('nested'), ['commit', '-qm', 'nested']);
+  for (const name of ['nested/file', 'nested/odd\nname']) lost.write(name, 'two\n');
+}
+
 /** Names, kinds, permissions and contents of a worktree. */
 function filesOf(worktree: string): string[] {
   const lines: string[] = [];
@@ -51,7 +78,7 @@ function filesOf(worktree: string): string[] {
     for (const entry of readdirSync(directory, { encoding: 'buffer', withFileTypes: true })) {
       const raw = entry.name as unknown as Buffer;
       const name = prefix + raw.toString('latin1');
-      if (name === '.git') continue;
+      if (raw.equals(Buffer.from('.git'))) continue;
       const place = Buffer.concat([directory, Buffer.from('/'), raw]);
       const stats = lstatSync(place);
       if (stats.isDirectory()) {
@@ -78,6 +105,12 @@ test.each(STEPS.map((steps) => [steps.join(', '), steps] as const))(
       const url = join(lost.base, 'origin.git');
       lost.git('remote', 'set-url', 'origin', 'https://git.example/acme/web');
       for (const [at, step] of steps.entries()) takeStep(lost, step, at);
+      addRepositories(lost);
+      symlinkSync('target', lost.path('odd\nlink'));
+      for (const name of ['read "only"', 'odd\nread only']) {
+        lost.write(name, 'x');
+        chmodSync(lost.path(name), 0o444);
+      }
       const empty = lost.path('empty');
       if (lost.exists('empty')) chmodSync(empty, 0o755);
       mkdirSync(lost.path('closed/inner'), { recursive: true });
@@ -98,7 +131,7 @@ test.each(STEPS.map((steps) => [steps.join(', '), steps] as const))(
       const work = join(base, 'work');
       mkdirSync(work);
       const env = { PATH: process.env['PATH'], HOME: base, GIT_CONFIG_NOSYSTEM: '1', LC_ALL: 'C' };
-      execFileSync('sh', ['-eu', '-c', commandsOfDocument()], {
+      execFileSync('sh', ['-eu', '-c', commandsOfDocument() + commandsOfTable(file)], {
         cwd: work,
         env: { ...env, FILE: file, URL: url },
       });
