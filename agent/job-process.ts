@@ -27,6 +27,8 @@ const INHERITED = ['SSL_CERT_DIR', 'SSL_CERT_FILE', 'TMPDIR', 'TZ'];
 export interface SpawnContext {
   /** The daemon's environment, of which the process gets a few variables; never a token. */
   readonly env: Environment;
+  /** Variables beside those. */
+  readonly settings?: Environment;
   /** Who the process runs as, and so who owns what it makes; the daemon's own user unless told. */
   readonly owner?: Owner | null;
 }
@@ -58,10 +60,10 @@ export class JobProcess {
   #isOpen = true;
 
   /** Started, and waiting for jobs. When it cannot be started, the first job says why. */
-  constructor(path: string, flags: readonly string[], { env, owner }: SpawnContext) {
+  constructor(path: string, flags: readonly string[], { env, owner, settings }: SpawnContext) {
     const worker = spawn(process.execPath, [...flags, path], {
       stdio: ['pipe', 'ignore', 'pipe', 'pipe'],
-      env: Object.fromEntries(INHERITED.map((name) => [name, env[name]])),
+      env: { ...Object.fromEntries(INHERITED.map((name) => [name, env[name]])), ...settings },
       ...owner,
     });
     this.#worker = worker;
