@@ -7,7 +7,7 @@ import { chmodSync } from 'node:fs';
 import { MODE } from '../checkout/index-entry.ts';
 import { fsPath } from '../repository/byte-path.ts';
 import type { BytePath } from '../repository/byte-path.ts';
-import { kindAt } from './fresh-clone.ts';
+import { kindAt } from './kind-at.ts';
 import { checkWorktreePath, joinPath } from './path-rules.ts';
 import { isBelowDirectories } from './publish.ts';
 import type { RepositoryPlan } from './repository-places.ts';

@@ -18,13 +18,14 @@ import { readBytesAsText } from '../repository/read-file.ts';
 import { countStashes, readRefs } from '../repository/refs.ts';
 import type { RefTable } from '../repository/refs.ts';
 import { readClonedTags, readFetchedTags } from '../repository/remote-tags.ts';
-import { findGitdir, openRepository, statOrUndefined } from '../repository/repository.ts';
+import { findGitdir, openRepository } from '../repository/repository.ts';
 import type { Repository } from '../repository/repository.ts';
 import { findStaged } from '../repository/staged.ts';
 import { readTracked } from '../repository/tracked.ts';
 import { readUnpushed } from '../repository/unpushed.ts';
 import { findUnstaged } from '../repository/unstaged.ts';
 import { findUntracked } from '../repository/untracked.ts';
+import { treeOf } from './links.ts';
 
 const SHOWN = 5;
 
@@ -97,7 +98,7 @@ async function findChanges(
   const doubts: string[] = [];
   const tracked = await readTracked(repository.gitdir, pace, { repository, objects, doubts });
   if (doubts[0] !== undefined) throw new Doubt(doubts[0]);
-  await findStaged({ objects, tracked, pace, onPath }, treeOf(objects, refs.head.oid));
+  await findStaged({ objects, tracked, pace, onPath }, treeOfHead(objects, refs.head.oid));
   await findUnstaged({
     ...{ repository, tracked, pace, onPath, onChangedAt },
     content: new FileContent(repository, tracked, objects, new Map(), pace),
@@ -113,13 +114,12 @@ async function findChanges(
 }
 
 /** The tree of a commit; null for none. @throws Doubt */
-export function treeOf(
+export function treeOfHead(
   objects: Pick<ObjectStore, 'read'>,
   commitOid: string | null,
 ): string | null {
   if (commitOid === null) return null;
-  const commit = readObject(objects, commitOid, 'commit').toString('latin1', 0, 46);
-  const tree = /^tree ([0-9a-f]{40})\n/.exec(commit)?.[1];
+  const tree = treeOf(readObject(objects, commitOid, 'commit'));
   if (tree === undefined) throw new Doubt(`the commit ${commitOid} is damaged`);
   return tree;
 }
@@ -128,12 +128,4 @@ function describePaths(paths: ReadonlySet<BytePath>): string {
   const shown = [...paths].slice(0, SHOWN).map((path) => JSON.stringify(displayPath(path)));
   const more = paths.size > SHOWN ? ` and ${paths.size - SHOWN} more` : '';
   return `${shown.join(', ')}${more}`;
-}
-
-/** What stands at a path, links not followed. */
-export function kindAt(path: BytePath): 'nothing' | 'directory' | 'link' | 'file' {
-  const stats = statOrUndefined(() => lstatSync(fsPath(path)));
-  if (stats === undefined) return 'nothing';
-  if (stats.isDirectory()) return 'directory';
-  return stats.isSymbolicLink() ? 'link' : 'file';
 }

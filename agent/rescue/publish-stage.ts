@@ -11,7 +11,7 @@ import type { BytePath } from '../repository/byte-path.ts';
 import { readBytesAsText } from '../repository/read-file.ts';
 import { closeDirectories, openDirectories } from './directory-modes.ts';
 import type { DirectoryMode } from './directory-modes.ts';
-import { kindAt } from './fresh-clone.ts';
+import { kindAt } from './kind-at.ts';
 import {
   inTheWay,
   list,

@@ -15,7 +15,7 @@ import {
 import { AgentError, errnoOf } from '../errors.ts';
 import { displayPath, fsPath } from '../repository/byte-path.ts';
 import type { BytePath } from '../repository/byte-path.ts';
-import { kindAt } from './fresh-clone.ts';
+import { kindAt } from './kind-at.ts';
 import { gitdirPartOf } from './gitdir-rules.ts';
 
 /** State that comes as a directory: what the rescue has not in it goes. */

@@ -20,7 +20,8 @@ import { Pace } from '../repository/pace.ts';
 import { directoryModes } from './directory-modes.ts';
 import type { RescueManifest } from './format.ts';
 import { gapsIn } from './gaps.ts';
-import { kindAt, openClone, requireFresh, treeOf } from './fresh-clone.ts';
+import { openClone, requireFresh, treeOfHead } from './fresh-clone.ts';
+import { kindAt } from './kind-at.ts';
 import { publish } from './publish-stage.ts';
 import type { RepositoryPlan } from './repository-places.ts';
 import { readJournal, removeJournal, writeJournal, writeNote } from './restore-journal.ts';
@@ -205,7 +206,7 @@ class Restore {
 
 function headTree(store: ObjectStore, { record }: RepositoryPlan): string | null {
   try {
-    return treeOf(store, record.head.oid);
+    return treeOfHead(store, record.head.oid);
   } catch (error) {
     if (!(error instanceof Doubt)) throw error;
     const message = `HEAD of repository ${record.number}: ${error.message}`;

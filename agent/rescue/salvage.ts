@@ -11,7 +11,7 @@ import { displayPath, fsPath, toBytePath } from '../repository/byte-path.ts';
 import type { BytePath } from '../repository/byte-path.ts';
 import { Pace } from '../repository/pace.ts';
 import type { RescueManifest } from './format.ts';
-import { kindAt } from './fresh-clone.ts';
+import { kindAt } from './kind-at.ts';
 import { gapsIn } from './gaps.ts';
 import { readMembers } from './members.ts';
 import { WORKTREES } from './repository-places.ts';

@@ -53,6 +53,15 @@ async function untilAtRisk(program: RunningProgram, session: TestSession): Promi
   });
 }
 
+async function startWithWork(session: TestSession, ...args: string[]): Promise<RunningProgram> {
+  await session.dropManifest([session.resource('web', TOKENS.web)]);
+  const program = runWithShelf(session, ...args);
+  await program.untilReady();
+  await work(session);
+  await untilAtRisk(program, session);
+  return program;
+}
+
 async function endOf(program: RunningProgram): Promise<void> {
   program.signal('SIGTERM');
   await program.exitCode;
@@ -62,11 +71,7 @@ it(
   'work that is safe is not restored into a later session, and nothing is saved twice',
   async () => {
     await using session = await TestSession.open();
-    await session.dropManifest([session.resource('web', TOKENS.web)]);
-    const first = runWithShelf(session);
-    await first.untilReady();
-    await work(session);
-    await untilAtRisk(first, session);
+    const first = await startWithWork(session);
     await requestControl(session.runDir, 'POST', '/rescue');
     expect((await rowOf(first, session)).last_rescue).toMatchObject({ session_id: 'sess_test' });
     await endOf(first);
@@ -120,11 +125,7 @@ it(
   'a remote that says nothing is not waited for: the rescue is written without it',
   async () => {
     await using session = await TestSession.open();
-    await session.dropManifest([session.resource('web', TOKENS.web)]);
-    const program = runWithShelf(session);
-    await program.untilReady();
-    await work(session);
-    await untilAtRisk(program, session);
+    const program = await startWithWork(session);
     session.two.host.fault({ service: 'git-upload-pack' }, { type: 'stall' });
     await endOf(program);
     expect(program.log.find(({ msg }) => msg === 'the remote was not asked')).toMatchObject({
@@ -139,11 +140,7 @@ it(
   'a rescue at the end that has no time is given up, by name, and holds up nothing',
   async () => {
     await using session = await TestSession.open();
-    await session.dropManifest([session.resource('web', TOKENS.web)]);
-    const program = runWithShelf(session, '--rescue-timeout', '1s');
-    await program.untilReady();
-    await work(session);
-    await untilAtRisk(program, session);
+    const program = await startWithWork(session, '--rescue-timeout', '1s');
     // The remote is asked first, and says nothing for longer than there is time.
     session.two.host.fault({ service: 'git-upload-pack' }, { type: 'stall' });
     await endOf(program);
@@ -160,11 +157,7 @@ it(
   'work that nobody put back is still offered when a daemon has been started again in between',
   async () => {
     await using session = await TestSession.open();
-    await session.dropManifest([session.resource('web', TOKENS.web)]);
-    const first = runWithShelf(session);
-    await first.untilReady();
-    await work(session);
-    await untilAtRisk(first, session);
+    const first = await startWithWork(session);
     await endOf(first);
     await loseTheDisk(session);
     for (const start of ['cloned', 'adopted']) {

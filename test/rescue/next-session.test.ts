@@ -70,14 +70,26 @@ async function untilAtRisk(): Promise<void> {
   });
 }
 
-it('a session that ends in a rebase is continued by the next one, whose disk is new', async () => {
-  const first = await startReady();
+interface Lost {
+  readonly before: ReturnType<typeof stateOf>;
+  /** The rescue that the session left. */
+  readonly file: string;
+}
+
+/** A session that ends in the middle of its work, and whose disk goes. */
+async function loseWork(): Promise<Lost> {
+  const program = await startReady();
   await work();
   await untilAtRisk();
   const before = stateOf(mount);
-  await end(first);
-  expect(first.stderr).toContain('work at risk rescued');
+  await end(program);
+  expect(program.stderr).toContain('work at risk rescued');
+  const [name = ''] = readdirSync(rescueDir).filter((each) => each.endsWith('.tar.gz'));
+  return { before, file: join(rescueDir, name) };
+}
 
+it('a session that ends in a rebase is continued by the next one, whose disk is new', async () => {
+  const { before } = await loseWork();
   const second = await startReady('--restore', 'auto');
   expect(second.stderr).toContain('restored');
   expect(stateOf(mount)).toEqual(before);
@@ -95,23 +107,17 @@ it('a session that ends in a rebase is continued by the next one, whose disk is 
 }, 120_000);
 
 it('by default a rescue is announced, and one command puts it back', async () => {
-  const first = await startReady();
-  await work();
-  await untilAtRisk();
-  const before = stateOf(mount);
-  await end(first);
-  const [file = ''] = readdirSync(rescueDir).filter((name) => name.endsWith('.tar.gz'));
-
+  const { before, file } = await loseWork();
   const second = await startReady();
-  const command = `mount-agent restore ${join(rescueDir, file)} ${mount}`;
+  const command = `mount-agent restore ${file} ${mount}`;
   expect(second.stderr).toContain(command);
   const notice = join(session.runDir, 'AT_RISK.md');
   await eventually('the announcement', () => existsSync(notice));
   expect(readFileSync(notice, 'utf8')).toContain(command);
-  expect((await session.status()).mounts[0]?.restorable?.file).toBe(join(rescueDir, file));
+  expect((await session.status()).mounts[0]?.restorable?.file).toBe(file);
   expect(await git('status', '--porcelain')).toBe('');
 
-  const { code, stdout } = await session.call('restore', join(rescueDir, file), mount);
+  const { code, stdout } = await session.call('restore', file, mount);
   expect(code).toBe(0);
   expect(stdout).toContain('rebase');
   expect(stateOf(mount)).toEqual(before);
@@ -122,14 +128,8 @@ it('by default a rescue is announced, and one command puts it back', async () =>
 }, 120_000);
 
 it('a rescue that cannot be restored leaves a clean clone and says why', async () => {
-  const first = await startReady();
-  await work();
-  await untilAtRisk();
-  await end(first);
-  const [name = ''] = readdirSync(rescueDir).filter((each) => each.endsWith('.tar.gz'));
-  const file = join(rescueDir, name);
+  const { file } = await loseWork();
   writeFileSync(file, readFileSync(file).subarray(0, -100));
-
   const second = await startReady('--restore', 'auto');
   expect(second.stderr).toContain('RESCUE_INVALID');
   expect(await git('status', '--porcelain')).toBe('');
@@ -139,12 +139,7 @@ it('a rescue that cannot be restored leaves a clean clone and says why', async (
 }, 120_000);
 
 it('a restore that was killed in the middle is ended by the next session', async () => {
-  const first = await startReady();
-  await work();
-  await untilAtRisk();
-  const before = stateOf(mount);
-  await end(first);
-  const [name = ''] = readdirSync(rescueDir).filter((each) => each.endsWith('.tar.gz'));
+  const { before, file } = await loseWork();
   const second = await startReady();
   second.signal('SIGTERM');
   await second.exitCode;
@@ -153,13 +148,9 @@ it('a restore that was killed in the middle is ended by the next session', async
   // The first renames put packs in place, and the journal; later ones what the journal tells of.
   for (let nth = 4; nth < 12 && !existsSync(journal); nth++) {
     const [program = '', ...args] = killingAt({ call: 'rename', nth });
-    spawnSync(
-      program,
-      [...args, process.execPath, PROGRAM, 'restore', join(rescueDir, name), mount],
-      {
-        env: { ...CLEAN_GIT_ENVIRONMENT, HOME: session.directory, UV_THREADPOOL_SIZE: '1' },
-      },
-    );
+    spawnSync(program, [...args, process.execPath, PROGRAM, 'restore', file, mount], {
+      env: { ...CLEAN_GIT_ENVIRONMENT, HOME: session.directory, UV_THREADPOOL_SIZE: '1' },
+    });
   }
   expect(existsSync(journal)).toBe(true);
   const third = await startReady('--restore', 'auto');
