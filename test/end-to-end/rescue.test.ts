@@ -22,8 +22,12 @@ function runWithShelf(session: TestSession, ...args: string[]): RunningProgram {
   return session.start('run', '--rescue-dir', shelfOf(session), ...args);
 }
 
+async function statusOf(program: RunningProgram): Promise<StatusSnapshot> {
+  return JSON.parse((await program.get('/status')).body) as StatusSnapshot;
+}
+
 async function rowOf(program: RunningProgram, session: TestSession): Promise<MountStatus> {
-  const { mounts } = JSON.parse((await program.get('/status')).body) as StatusSnapshot;
+  const { mounts } = await statusOf(program);
   return mounts.find(({ mount_path: path }) => path === session.mountPath('web'))!;
 }
 
@@ -72,10 +76,15 @@ it(
   async () => {
     await using session = await TestSession.open();
     const first = await startWithWork(session);
-    await requestControl(session.runDir, 'POST', '/rescue');
+    await eventually('a rescue since which nothing was noticed', async () => {
+      const { last_activity_at: before } = await statusOf(first);
+      await requestControl(session.runDir, 'POST', '/rescue');
+      return (await statusOf(first)).last_activity_at === before;
+    });
     expect((await rowOf(first, session)).last_rescue).toMatchObject({ session_id: 'sess_test' });
+    const rescues = await rescuesIn(session);
     await endOf(first);
-    expect(await rescuesIn(session)).toHaveLength(1);
+    expect(await rescuesIn(session)).toEqual(rescues);
 
     const second = runWithShelf(session);
     await second.untilReady();
