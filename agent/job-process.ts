@@ -5,6 +5,7 @@
  */
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
+import { constants, getPriority, setPriority } from 'node:os';
 import { once } from 'node:events';
 import type { Readable } from 'node:stream';
 import { AgentError, errnoOf } from './errors.ts';
@@ -29,6 +30,8 @@ export interface SpawnContext {
   readonly env: Environment;
   /** Variables beside those. */
   readonly settings?: Environment;
+  /** Added to the daemon's own; 0 unless told. */
+  readonly niceness?: number;
   /** Who the process runs as, and so who owns what it makes; the daemon's own user unless told. */
   readonly owner?: Owner | null;
 }
@@ -60,13 +63,15 @@ export class JobProcess {
   #isOpen = true;
 
   /** Started, and waiting for jobs. When it cannot be started, the first job says why. */
-  constructor(path: string, flags: readonly string[], { env, owner, settings }: SpawnContext) {
+  constructor(path: string, flags: readonly string[], context: SpawnContext) {
+    const { env, owner, settings, niceness = 0 } = context;
     const worker = spawn(process.execPath, [...flags, path], {
       stdio: ['pipe', 'ignore', 'pipe', 'pipe'],
       env: { ...Object.fromEntries(INHERITED.map((name) => [name, env[name]])), ...settings },
       ...owner,
     });
     this.#worker = worker;
+    yieldTo(worker, niceness);
     this.#failedToStart = worker.pid === undefined ? once(worker, 'error') : null;
     this.#complaint = collect(worker.stderr);
     // Whoever reads no more is about to end, and its end says so.
@@ -207,4 +212,15 @@ function collect(stream: Readable | null): () => string {
     text = (text + chunk).slice(0, SHOWN_STDERR_CHARACTERS);
   });
   return () => text;
+}
+
+/** Its threads inherit it: it has none yet. */
+function yieldTo({ pid }: ChildProcess, niceness: number): void {
+  if (pid === undefined || niceness === 0) return;
+  try {
+    setPriority(pid, Math.min(getPriority() + niceness, constants.priority.PRIORITY_LOW));
+  } catch (error) {
+    // Root without CAP_SYS_NICE may not, for another user's process: then it is one among equals.
+    if (errnoOf(error) !== 'ERR_SYSTEM_ERROR') throw error;
+  }
 }

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { getPriority } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { CloneJob, CloneOutcome } from '../../agent/clone/clone-job.ts';
@@ -69,6 +70,12 @@ async function workerPid(before: readonly string[]): Promise<string> {
   );
 }
 
+/** Of its threads; see proc_pid_stat(5). */
+function nicenesses(pid: string): Set<number> {
+  const stats = readdirSync(`/proc/${pid}/task`).map((tid) => read(pid, `task/${tid}/stat`));
+  return new Set(stats.map((stat) => Number(stat.slice(stat.lastIndexOf(')')).split(' ')[17])));
+}
+
 function read(pid: string, name: string): string {
   const path = `/proc/${pid}/${name}`;
   return existsSync(path) ? readFileSync(path, 'latin1') : '';
@@ -119,6 +126,8 @@ describe('CloneProcesses', () => {
     await using clones = processes(2);
     const [pid = ''] = await until(() => (workers().length === 1 ? workers() : undefined));
     expect(read(pid, 'environ')).not.toContain(TOKEN);
+    // The daemon's answers come first.
+    expect(nicenesses(pid)).toEqual(new Set([getPriority() + 5]));
     for (const name of ['first', 'second']) {
       const job = makeJob(`${server.origin}/plain.git`, sandbox.path(name));
       expect((await cloneWith(clones, job)).files).toBe(3);
