@@ -214,7 +214,7 @@ function collect(stream: Readable | null): () => string {
   return () => text;
 }
 
-/** Its threads inherit it: it has none yet. */
+/** Threads inherit it, and a process that was only just started has none yet. */
 function yieldTo({ pid }: ChildProcess, niceness: number): void {
   if (pid === undefined || niceness === 0) return;
   try {

@@ -54,7 +54,7 @@ const MALLOC_SETTINGS: Environment = {
 
 /**
  * Probes are answered first: beside five clones on two cores `/livez` took 84 ms at the 99th
- * percentile with the same niceness for all, and takes 17 to 19 ms.
+ * percentile with the same niceness for all, and takes 17 to 20 ms.
  */
 const NICENESS = 5;
 
