@@ -1,0 +1,8 @@
+/**
+ * The kernel's exports, and nothing else; agent/pack/kernel.ts has the same names for TypeScript. In:
+ * addresses in the memory that all threads of an ingest share. Out: numbers. AssemblyScript, compiled
+ * to dist/kernel.wasm with the flags of asconfig.json.
+ */
+export { adler32 } from './adler32';
+export { CRC_SCRATCH_BYTES, crc32, initCrc32 } from './crc32';
+export { FAULT, INFLATE_SCRATCH_BYTES, NEEDS_INPUT, inflate, initInflate } from './inflate';

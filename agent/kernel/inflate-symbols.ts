@@ -1,0 +1,173 @@
+/**
+ * The innermost loop: literals and matches of one block, by its two decode tables, until the block's
+ * end. Model: libdeflate's decompress_template.h; up to three literals, or two and a match, for one
+ * refill. Every store is at most 15 bytes behind `outEnd`, every load at most 11 behind the input.
+ */
+import { inputBits, inputEnd, inputLeft, inputNext, isBeyond, setInput } from './inflate-input';
+import { END_OF_BLOCK, EXCEPTIONAL, PATTERNS, PATTERN_STEPS, SUBTABLE } from './inflate-layout';
+
+/** The stream does not end before the input does. */
+export const NEEDS_INPUT: i32 = -1;
+/** zlib would refuse the stream, or it makes another number of bytes. */
+export const FAULT: i32 = -2;
+
+/** Longest code and extra bits of a distance, and an index into the table of literals after it. */
+const DISTANCE_AND_INDEX: u32 = 15 + 13 + 11;
+
+let out: usize = 0;
+let outStart: usize = 0;
+let outEnd: usize = 0;
+
+export function startOutput(to: usize, size: u32): void {
+  out = to;
+  outStart = to;
+  outEnd = to + size;
+}
+
+export function outputAt(): usize {
+  return out;
+}
+export function outputRoom(): usize {
+  return outEnd - out;
+}
+export function moveOutput(bytes: usize): void {
+  out += bytes;
+}
+
+/** Leaves the loop: what it held in variables goes back to where other functions look for it. */
+function leave(bits: u64, left: u32, next: usize, at: usize, isFault: bool): i32 {
+  setInput(bits, left, next);
+  out = at;
+  if (!isFault) return 0;
+  return isBeyond() ? NEEDS_INPUT : FAULT;
+}
+
+function indexed(table: usize, bits: u64, mask: u32): u32 {
+  return load<u32>(table + (((<u32>bits) & mask) << 2));
+}
+
+/** Where the entry lies that a pointer to a subtable and the bits behind it mean. */
+function inSubtable(table: usize, pointer: u32, bits: u64): u32 {
+  const index = (<u32>bits) & ((1 << ((pointer >> 8) & 15)) - 1);
+  return load<u32>(table + (((pointer >> 16) + index) << 2));
+}
+
+/** The base in `entry` and its extra bits, which follow its code in `bits`. */
+function valueOf(entry: u32, bits: u64): u32 {
+  const whole = <u32>(bits & (((<u64>1) << entry) - 1));
+  return (entry >> 16) + (whole >> (entry >> 8));
+}
+
+/** Copies in steps of 16 bytes; up to 15 bytes too many are written behind `to + length`. */
+function copyMatch(scratch: usize, to: usize, distance: u32, length: u32): void {
+  let from = to - distance;
+  const stop = to + length;
+  if (distance >= 16) {
+    v128.store(to, v128.load(from));
+    for (to += 16; to < stop; to += 16) {
+      from += 16;
+      v128.store(to, v128.load(from));
+    }
+    return;
+  }
+  const pattern = v128.swizzle(v128.load(from), v128.load(scratch + (distance << 4), PATTERNS));
+  v128.store(to, pattern);
+  const step: usize = load<u8>(scratch + distance, PATTERN_STEPS);
+  for (to += step; to < stop; to += step) v128.store(to, pattern);
+}
+
+/** 0 at the end of the block, or FAULT or NEEDS_INPUT. */
+export function inflateSymbols(
+  scratch: usize,
+  litlens: usize,
+  litlenMask: u32,
+  distances: usize,
+  distanceMask: u32,
+): i32 {
+  let bits = inputBits();
+  let left = inputLeft();
+  let next = inputNext();
+  // Behind it a refill has begun to take what can only be the checksum.
+  const lastNext = inputEnd() + 3;
+  let at = out;
+  const stop = outEnd;
+
+  bits |= load<u64>(next) << left;
+  next += 7 - (left >> 3);
+  left |= 56;
+  let entry = indexed(litlens, bits, litlenMask);
+  while (true) {
+    if (next > lastNext) return NEEDS_INPUT;
+    if (at > stop) return leave(bits, left, next, at, true);
+    let before = bits;
+    bits >>= entry;
+    left -= entry & 63;
+    if (<i32>entry < 0) {
+      store<u8>(at++, entry >> 16);
+      entry = indexed(litlens, bits, litlenMask);
+      before = bits;
+      bits >>= entry;
+      left -= entry & 63;
+      if (<i32>entry < 0) {
+        store<u8>(at++, entry >> 16);
+        entry = indexed(litlens, bits, litlenMask);
+        before = bits;
+        bits >>= entry;
+        left -= entry & 63;
+        if (<i32>entry < 0) {
+          store<u8>(at++, entry >> 16);
+          entry = indexed(litlens, bits, litlenMask);
+          bits |= load<u64>(next) << left;
+          next += 7 - (left >> 3);
+          left |= 56;
+          continue;
+        }
+      }
+    }
+    if (entry & EXCEPTIONAL) {
+      if (entry & SUBTABLE) {
+        entry = inSubtable(litlens, entry, bits);
+        before = bits;
+        bits >>= entry;
+        left -= entry & 63;
+        if (<i32>entry < 0) {
+          store<u8>(at++, entry >> 16);
+          entry = indexed(litlens, bits, litlenMask);
+          bits |= load<u64>(next) << left;
+          next += 7 - (left >> 3);
+          left |= 56;
+          continue;
+        }
+      }
+      if (entry & EXCEPTIONAL) {
+        return leave(bits, left, next, at, (entry & END_OF_BLOCK) == 0 || at > stop);
+      }
+    }
+    const length = valueOf(entry, before);
+    entry = indexed(distances, bits, distanceMask);
+    if (left < DISTANCE_AND_INDEX) {
+      bits |= load<u64>(next) << left;
+      next += 7 - (left >> 3);
+      left |= 56;
+      if (next > lastNext) return NEEDS_INPUT;
+    }
+    if (entry & EXCEPTIONAL) {
+      bits >>= entry;
+      left -= entry & 63;
+      if (!(entry & SUBTABLE)) return leave(bits, left, next, at, true);
+      entry = inSubtable(distances, entry, bits);
+    }
+    const distance = valueOf(entry, bits);
+    bits >>= entry;
+    left -= entry & 63;
+    if (distance > <u32>(at - outStart) || <i32>(at - stop) + <i32>length > 0) {
+      return leave(bits, left, next, at, true);
+    }
+    entry = indexed(litlens, bits, litlenMask);
+    bits |= load<u64>(next) << left;
+    next += 7 - (left >> 3);
+    left |= 56;
+    copyMatch(scratch, at, distance, length);
+    at += length;
+  }
+}
