@@ -1,13 +1,14 @@
 /**
  * `npm run build`: agent/ in, dist/ out. Each process and thread becomes one CommonJS file with all
- * that it needs from node_modules, and V8's code cache beside it (rehearse.ts). CommonJS, because Node
- * has no way to give an ES module its code cache.
+ * that it needs from node_modules, and V8's code cache beside it (rehearse.ts); the kernel becomes
+ * WebAssembly (kernel.ts). CommonJS, because Node has no way to give an ES module its code cache.
  */
 import { cp, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import type { BuildOptions, Plugin } from 'esbuild';
+import { buildKernel } from './kernel.ts';
 import { licencesOf } from './licences.ts';
 import { rehearse } from './rehearse.ts';
 import { rescueOnly, slim } from './slim.ts';
@@ -42,6 +43,7 @@ const OPTIONS: BuildOptions = {
 };
 
 await rm(DIST, { recursive: true, force: true });
+await buildKernel(ROOT, join(DIST, 'kernel.wasm'));
 const inputs = [
   ...(await buildBundles(ENTRIES, [slim])),
   ...(await buildBundles(RESCUE_ENTRIES, [slim, rescueOnly])),

@@ -27,7 +27,13 @@ function placeOf(path: string): { rank: number; room: string } {
   if (inner === undefined && FLOOR.includes(room)) return { rank: 0, room: 'floor' };
   if (FORMATS.includes(room)) return { rank: 1 + FORMATS.indexOf(room), room };
   if (STEPS.includes(room)) return { rank: STEP_RANK, room };
+  // Nothing of it is loaded by Node: agent/pack/kernel.ts reads what it is compiled to.
+  if (isKernel(path)) return { rank: 0, room: 'kernel' };
   return { rank: STEP_RANK + (path === 'agent/main.ts' ? 2 : 1), room: 'top' };
+}
+
+function isKernel(path: string): boolean {
+  return path.startsWith('agent/kernel/');
 }
 
 interface Import {
@@ -40,7 +46,8 @@ const imports: readonly Import[] = [...sources].flatMap(([from, text]) => {
   const pattern = /^(?:import|export)\s(type\s)?[^;]*?from\s'(\.[^']*)'|import\('(\.[^']*)'\)/gm;
   return [...text.matchAll(pattern)].map(([, type, path, dynamic]) => ({
     from,
-    to: posix.join(dirname(from), path ?? dynamic ?? ''),
+    // AssemblyScript wants no file endings.
+    to: posix.join(dirname(from), path ?? dynamic ?? '') + (isKernel(from) ? '.ts' : ''),
     isType: type !== undefined,
   }));
 });
@@ -55,6 +62,20 @@ it('imports run from main over boot and the steps to the formats and the floor',
   expect(wrong.map(({ from, to }) => `${from} → ${to}`)).toEqual([]);
   expect(imports.length).toBeGreaterThan(sources.size);
   for (const { from, to } of imports) expect(sources.has(to), `${from} → ${to}`).toBe(true);
+});
+
+it('the kernel is a program of its own, which only agent/pack uses, through one file', () => {
+  const crossing = imports.filter(({ from, to }) => isKernel(from) !== isKernel(to));
+  expect(crossing).toEqual([]);
+  const readers = [...sources].filter(([, text]) => text.includes("'kernel.wasm'"));
+  expect(readers.map(([path]) => path)).toEqual(['agent/pack/kernel.ts']);
+  const users = imports.filter(({ to, isType }) => to === 'agent/pack/kernel.ts' && !isType);
+  expect(users.filter(({ from }) => !from.startsWith('agent/pack/'))).toEqual([]);
+});
+
+it('each file opens with a comment on what it is', () => {
+  const silent = [...sources].filter(([, text]) => !text.startsWith('/**'));
+  expect(silent.map(([path]) => path)).toEqual([]);
 });
 
 it('no file imports itself over others (types aside: they are gone when the code is loaded)', () => {

@@ -1,0 +1,154 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { builtFile } from '../../agent/own-files.ts';
+import {
+  KERNEL_PAGE_BYTES,
+  compileKernel,
+  createKernelMemory,
+  growKernelMemory,
+  instantiateKernel,
+  kernelModule,
+} from '../../agent/pack/kernel.ts';
+import type { Kernel } from '../../agent/pack/kernel.ts';
+
+/** Of each function, how many values it takes; the compiler holds these and the interface together. */
+const EXPORTS: { readonly [Name in keyof Kernel]: Shape<Kernel[Name]> } = {
+  CRC_SCRATCH_BYTES: 'constant',
+  FAULT: 'constant',
+  INFLATE_SCRATCH_BYTES: 'constant',
+  NEEDS_INPUT: 'constant',
+  adler32: 2,
+  crc32: 2,
+  inflate: 4,
+  initCrc32: 1,
+  initInflate: 1,
+};
+type Shape<T> = T extends (...values: infer Values extends number[]) => unknown
+  ? Values['length']
+  : 'constant';
+
+const SECTION = { start: 8, data: 11 };
+
+describe('the kernel', () => {
+  it('exports the interface, each function with its parameters, and nothing else', () => {
+    const kernel = instantiateKernel(kernelModule(), createKernelMemory());
+    const found = Object.entries(kernel).map(([name, item]: [string, unknown]) => [
+      name,
+      typeof item === 'function' ? item.length : typeof item === 'number' ? 'constant' : item,
+    ]);
+    expect(Object.fromEntries(found)).toEqual(EXPORTS);
+  });
+
+  it('brings no data along: each thread that instantiates it would write that again', () => {
+    const sections = sectionsOf(readFileSync(builtFile('kernel.wasm')));
+    expect(sections.length).toBeGreaterThan(3);
+    expect(sections).not.toContain(SECTION.data);
+    expect(sections).not.toContain(SECTION.start);
+  });
+
+  it('asks for the memory', () => {
+    expect(WebAssembly.Module.imports(kernelModule())).toContainEqual({
+      module: 'env',
+      name: 'memory',
+      kind: 'memory',
+    });
+  });
+
+  it('is compiled once, and its instances work on the memory that they are given', () => {
+    const memory = createKernelMemory(1);
+    const instances = [0, 1].map(() => instantiateKernel(kernelModule(), memory));
+    Buffer.from(memory.buffer).write('Wikipedia', 100);
+    expect(kernelModule()).toBe(kernelModule());
+    expect(instances.map((kernel) => kernel.adler32(100, 109))).toEqual([0x11e60398, 0x11e60398]);
+  });
+});
+
+describe('a kernel file that is not there or not whole', () => {
+  let directory: string;
+  beforeEach(() => {
+    directory = mkdtempSync(join(tmpdir(), 'kernel-'));
+  });
+  afterEach(() => {
+    rmSync(directory, { recursive: true });
+  });
+
+  it('is INTERNAL, with its path and the way out', () => {
+    const missing = join(directory, 'kernel.wasm');
+    const cut = join(directory, 'cut.wasm');
+    writeFileSync(cut, readFileSync(builtFile('kernel.wasm')).subarray(0, -1));
+    for (const path of [missing, cut]) {
+      const error = thrownBy(() => compileKernel(path));
+      expect(error).toMatchObject({
+        code: 'INTERNAL',
+        message: expect.stringContaining(path) as string,
+        remedy: expect.stringContaining('install it again') as string,
+      });
+    }
+  });
+
+  it('is INTERNAL where it belongs to another version', () => {
+    const other = join(directory, 'other.wasm');
+    // (module (import "env" "f" (func)))
+    writeFileSync(other, Buffer.from('0061736d0100000001040160000002090103656e7601660000', 'hex'));
+    const module = compileKernel(other);
+    const error = thrownBy(() => instantiateKernel(module, createKernelMemory()));
+    expect(error).toMatchObject({ code: 'INTERNAL' });
+  });
+});
+
+describe('the memory of a kernel', () => {
+  it('grows to what is asked for, in pages, and never shrinks', () => {
+    const memory = createKernelMemory(1);
+    expect(memory.buffer.byteLength).toBe(KERNEL_PAGE_BYTES);
+    growKernelMemory(memory, 5 * KERNEL_PAGE_BYTES + 1);
+    expect(memory.buffer.byteLength).toBe(6 * KERNEL_PAGE_BYTES);
+    growKernelMemory(memory, 1);
+    expect(memory.buffer.byteLength).toBe(6 * KERNEL_PAGE_BYTES);
+  });
+
+  it('is PACK_LIMIT beyond what an address reaches, or where the system has no addresses left', () => {
+    const limit = { code: 'PACK_LIMIT', remedy: expect.stringContaining('ulimit -v') as string };
+    const memory = createKernelMemory();
+    expect(
+      thrownBy(() => {
+        growKernelMemory(memory, 2 ** 32 + 1);
+      }),
+    ).toMatchObject(limit);
+    expect(thrownBy(() => createKernelMemory(2 ** 32 + 1))).toMatchObject(limit);
+  });
+
+  it('is there for 40 at once', () => {
+    const memories = Array.from({ length: 40 }, () => createKernelMemory(1));
+    const kernels = memories.map((memory) => instantiateKernel(kernelModule(), memory));
+    memories.forEach(({ buffer }, index) => (new Uint8Array(buffer)[0] = index));
+    const sums = memories.map((_, index) => (index + 1) * 0x1_0001);
+    expect(kernels.map((kernel) => kernel.adler32(0, 1))).toEqual(sums);
+  });
+});
+
+function thrownBy(work: () => unknown): unknown {
+  try {
+    return work();
+  } catch (error) {
+    return error;
+  }
+}
+
+/** Their numbers, in order: https://webassembly.github.io/spec/core/binary/modules.html#sections */
+function sectionsOf(bytes: Uint8Array): number[] {
+  const found: number[] = [];
+  let at = 8;
+  while (at < bytes.length) {
+    found.push(bytes[at++]!);
+    let size = 0;
+    for (let shift = 0; ; shift += 7) {
+      const byte = bytes[at++]!;
+      size |= (byte & 0x7f) << shift;
+      if (byte < 0x80) break;
+    }
+    at += size;
+  }
+  return found;
+}
