@@ -11,7 +11,7 @@ import type { Readable } from 'node:stream';
 import { AgentError, errnoOf } from './errors.ts';
 import type { ErrorCode } from './errors.ts';
 import type { Environment, Owner } from './host.ts';
-import { MESSAGE_FD } from './job-message.ts';
+import { MESSAGE_FD, readMessages } from './job-message.ts';
 import type { JobAnswer, JobEnd, JobOrder } from './job-message.ts';
 import type { Log } from './log.ts';
 
@@ -46,6 +46,8 @@ export interface JobContext<Progress> {
   readonly log: Log;
 }
 
+type Answer = JobAnswer<unknown, never>;
+
 interface JobUnderWay {
   readonly onProgress: (progress: never) => void;
   /** With null when the process ended without a word about the job. */
@@ -76,7 +78,9 @@ export class JobProcess {
     this.#complaint = collect(worker.stderr);
     // Whoever reads no more is about to end, and its end says so.
     worker.stdin?.on('error', () => undefined);
-    this.#read(worker.stdio[MESSAGE_FD] as Readable | null);
+    readMessages(worker.stdio[MESSAGE_FD] as Readable | null, (answer: Answer) => {
+      this.#take(answer);
+    });
     this.#closed = new Promise((resolve) => {
       worker.once('close', () => {
         this.#isOpen = false;
@@ -160,17 +164,7 @@ export class JobProcess {
     };
   }
 
-  #read(stream: Readable | null): void {
-    let rest = '';
-    stream?.setEncoding('utf8').on('data', (chunk: string) => {
-      const lines = (rest + chunk).split('\n');
-      // A line that a dying process left unfinished is never parsed.
-      rest = lines.pop() ?? '';
-      for (const line of lines) this.#take(JSON.parse(line) as JobAnswer<unknown, never>);
-    });
-  }
-
-  #take({ id, message }: JobAnswer<unknown, never>): void {
+  #take({ id, message }: Answer): void {
     const job = this.#underWay.get(id);
     if (message.type === 'progress') job?.onProgress(message.progress);
     else job?.onEnd(message);

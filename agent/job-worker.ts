@@ -5,9 +5,8 @@
  * this process leaves is swept later.
  */
 import { Socket } from 'node:net';
-import { createInterface } from 'node:readline';
 import { AgentError, EXIT, toAgentError } from './errors.ts';
-import { MESSAGE_FD } from './job-message.ts';
+import { MESSAGE_FD, readMessages } from './job-message.ts';
 import type { JobAnswer, JobMessage, JobOrder } from './job-message.ts';
 
 export interface JobHandles<Progress> {
@@ -54,14 +53,12 @@ export function serveJobs(
       underWay.delete(id);
     }
   };
-  const input = createInterface({ input: process.stdin });
-  input.on('line', (line) => {
-    const order = JSON.parse(line) as JobOrder;
+  readMessages(process.stdin, (order: JobOrder) => {
     if (order.type === 'job') void serve(order.id, order.job);
     else if (order.type === 'abort') underWay.get(order.id)?.abort(stopped());
     else onThreads(order.count);
   });
-  input.once('close', () => process.exit(underWay.size === 0 ? EXIT.ok : EXIT.unavailable));
+  process.stdin.once('end', () => process.exit(underWay.size === 0 ? EXIT.ok : EXIT.unavailable));
 }
 
 function stopped(): AgentError {

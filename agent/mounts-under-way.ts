@@ -3,10 +3,10 @@
  * when a rotation may have mended them. Disposing of it ends those under way and waits for them.
  */
 import type { WaitFor } from './cli.ts';
-import { reasonOf } from './lifetime.ts';
 import type { Resource } from './resource.ts';
 import type { Session } from './session.ts';
 import type { StatusTable } from './status.ts';
+import { untilStatus } from './until-status.ts';
 
 export class MountsUnderWay implements AsyncDisposable {
   readonly #session: Session;
@@ -68,23 +68,4 @@ function isEnough(status: StatusTable, wait: WaitFor): boolean {
     case 'none':
       return true;
   }
-}
-
-function untilStatus(
-  status: StatusTable,
-  signal: AbortSignal,
-  isReached: () => boolean,
-): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const look = (): void => {
-      if (!signal.aborted && !isReached()) return;
-      unsubscribe();
-      signal.removeEventListener('abort', look);
-      if (signal.aborted) reject(reasonOf(signal));
-      else resolve();
-    };
-    const unsubscribe = status.subscribe(look);
-    signal.addEventListener('abort', look);
-    look();
-  });
 }

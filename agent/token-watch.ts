@@ -15,6 +15,7 @@ import { Slots, forEachLimited } from './lifetime.ts';
 import type { Resource } from './resource.ts';
 import type { Session } from './session.ts';
 import { reportOf } from './error-report.ts';
+import { untilStatus } from './until-status.ts';
 
 export interface TokenWatchOptions {
   /**
@@ -76,16 +77,27 @@ export class TokenWatch implements AsyncDisposable {
     }
   }
 
-  /** Resolves when git knows who commits, as far as the hosts will say. Never rejects. */
+  /**
+   * Resolves when git knows who commits, as far as the hosts will say, who are asked once the first
+   * mount is under way. Never rejects.
+   */
   async learnUsers(resources: readonly Resource[]): Promise<void> {
     if (this.#session.gitUser !== null) return;
+    const work = this.#learnUsers(resources);
+    this.#start(work);
+    await Promise.allSettled([work]);
+  }
+
+  async #learnUsers(resources: readonly Resource[]): Promise<void> {
+    const { status } = this.#session;
+    const isCloning = (): boolean => status.mounts.some(({ phase }) => phase !== 'pending');
+    // To ask takes the processor for 20 ms: the first clone's job is on its way before.
+    if (resources.length > 0) await untilStatus(status, this.#signal, isCloning);
     const deadline = performance.now() + USER_TIMEOUT_MS;
-    const work = forEachLimited(byToken(resources), AT_ONCE, (same) => {
+    await forEachLimited(byToken(resources), AT_ONCE, (same) => {
       const leftMs = Math.max(1, Math.round(deadline - performance.now()));
       return this.#learnUser(same, this.#asker(leftMs));
     });
-    this.#start(work);
-    await Promise.allSettled([work]);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -107,8 +119,11 @@ export class TokenWatch implements AsyncDisposable {
 
   #asker(timeoutMs: number): AskHost {
     const environment = pickCloneEnvironment(this.#session.host.env);
-    const signal = AbortSignal.any([this.#ending.signal, this.#session.signal]);
-    return (question) => askHost(question, { environment, signal, timeoutMs });
+    return (question) => askHost(question, { environment, signal: this.#signal, timeoutMs });
+  }
+
+  get #signal(): AbortSignal {
+    return AbortSignal.any([this.#ending.signal, this.#session.signal]);
   }
 
   /** All of one host with one token, so of one user. */

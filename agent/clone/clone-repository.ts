@@ -72,6 +72,8 @@ async function clone(
     observerFor: (plan) => (observer = new CheckoutObserver(worktree, plan)),
   });
 
+  // The host answers while isomorphic-git makes the gitdir.
+  remote.begin();
   // Only a process that clones pays for loading it.
   const git = await import('isomorphic-git');
   await git.init({ fs, dir: worktree, gitdir });
@@ -85,7 +87,7 @@ async function clone(
   if (brokenOid !== null) await requireHistory(store, plan, shallow, new Pace(signal));
   const treeOid = treeToCheckOut(store, plan);
   const { originUrl } = job;
-  await writeGitdir({ gitdir, plan, originUrl, shallow, now: new Date() });
+  writeGitdir({ gitdir, plan, originUrl, shallow, now: new Date() });
   reporter.update('checking_out');
   const { files, lfsPointers } = await checkOut({
     store,

@@ -60,6 +60,7 @@ interface Discovery {
 
 export class HttpPlugin implements HttpClient {
   readonly #context: HttpPluginContext;
+  #discovering: Promise<Discovery> | null = null;
   #discovery: Discovery | null = null;
   #pack: FetchedPack = NO_PACK;
 
@@ -77,10 +78,16 @@ export class HttpPlugin implements HttpClient {
     return this.#pack;
   }
 
+  /** Asks for the refs ahead of isomorphic-git; what comes of it, request() returns or throws. */
+  begin(): void {
+    this.#discovering = this.#discover();
+    this.#discovering.catch(() => undefined);
+  }
+
   // An arrow function, because isomorphic-git may call it detached from its object.
   readonly request = async (request: GitHttpRequest): Promise<GitHttpResponse> => {
     if (request.method === 'GET') {
-      this.#discovery = await this.#discover();
+      this.#discovery = await (this.#discovering ?? this.#discover());
       const [firstWant = null] = wantsOf(this.#discovery.refs);
       return respond(request, 'advertisement', synthesiseAdvertisement(firstWant));
     }
