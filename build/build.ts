@@ -43,8 +43,8 @@ const OPTIONS: BuildOptions = {
 };
 
 await rm(DIST, { recursive: true, force: true });
-await buildKernel(ROOT, join(DIST, 'kernel.wasm'));
 const inputs = [
+  await buildKernel(ROOT, join(DIST, 'kernel.wasm')),
   ...(await buildBundles(ENTRIES, [slim])),
   ...(await buildBundles(RESCUE_ENTRIES, [slim, rescueOnly])),
 ];

@@ -12,10 +12,14 @@ import { errnoOf } from '../agent/errors.ts';
 
 const execute = promisify(execFile);
 const SOURCES = 'agent/kernel';
+const ASSEMBLYSCRIPT = 'node_modules/assemblyscript';
 const CACHE = '.cache/kernel';
 
-/** @throws what the compiler says of the sources. */
-export async function buildKernel(root: string, path: string): Promise<void> {
+/**
+ * @returns the path of its library, of which functions such as `bswap` go into the module.
+ * @throws what the compiler says of the sources.
+ */
+export async function buildKernel(root: string, path: string): Promise<string> {
   const cached = join(root, CACHE, `${await keyOf(root)}.wasm`);
   try {
     await cp(cached, path);
@@ -24,6 +28,7 @@ export async function buildKernel(root: string, path: string): Promise<void> {
     await compile(root, path);
     await keep(path, cached);
   }
+  return join(root, ASSEMBLYSCRIPT, 'std');
 }
 
 /** Of all that decides what comes out: sources, flags and the compiler. */
@@ -41,7 +46,7 @@ async function keyOf(root: string): Promise<string> {
 
 /** In a process of its own: tsx would go through the whole compiler when it is loaded, for 6 s. */
 async function compile(root: string, path: string): Promise<void> {
-  const asc = join(root, 'node_modules/assemblyscript/bin/asc.js');
+  const asc = join(root, ASSEMBLYSCRIPT, 'bin/asc.js');
   const flags = ['--config', join(SOURCES, 'asconfig.json'), '--outFile', path];
   // Without the first flag, it starts itself again with it.
   const argv = ['--enable-source-maps', asc, ...flags];

@@ -1,6 +1,6 @@
 /**
  * In: the files that went into the bundles. Out: the licence of each package among them, in full, as
- * most of them ask of whoever passes their code on.
+ * most of them ask of whoever passes their code on; with its notice, as Apache's asks.
  */
 import { readFile, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -26,7 +26,10 @@ async function licenceOf(root: string): Promise<string> {
   const text = await readFile(join(root, 'package.json'), 'utf8');
   const { name, version, license = 'no licence named' } = JSON.parse(text) as Package;
   const files = await readdir(root);
-  const file = files.find((each) => /^licen[cs]e/i.test(each));
-  const words = file === undefined ? '' : `\n${await readFile(join(root, file), 'utf8')}`;
-  return `${name} ${version}, ${license}\n${words.trimEnd()}\n`;
+  const licence = files.find((each) => /^licen[cs]e/i.test(each));
+  const notice = files.find((each) => /^notice/i.test(each));
+  const found = [licence, notice].filter((each) => each !== undefined);
+  const texts = await Promise.all(found.map((file) => readFile(join(root, file), 'utf8')));
+  const words = texts.map((each) => `\n${each.trimEnd()}\n`).join('');
+  return `${name} ${version}, ${license}\n${words}`;
 }
