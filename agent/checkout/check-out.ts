@@ -14,7 +14,7 @@ import { writeIndex } from './index-writer.ts';
 import { Pace } from './pace.ts';
 import type { Plan } from './plan.ts';
 import { STATE } from './shared-files.ts';
-import { WorktreeFiles, worktreeError } from './worktree-files.ts';
+import { BLOCK_BYTES, WorktreeFiles, worktreeError } from './worktree-files.ts';
 import { WorktreeWriter } from './worktree-writer.ts';
 import type { Written } from './worktree-writer.ts';
 
@@ -46,8 +46,6 @@ export interface CheckoutOutcome {
 }
 
 const PROGRESS_MS = 100;
-/** The least that a file takes on most file systems. */
-const BLOCK_BYTES = 4096;
 const SLASH = 0x2f;
 
 /**

@@ -16,6 +16,7 @@ export class EarlyCheckout {
   readonly treeOid: string;
   readonly files: SharedFiles;
   readonly #planner: TreePlanner;
+  #plan: Plan | null = null;
 
   /** @param limitEntries most files and directories. */
   constructor(worktree: string, treeOid: string, limitEntries = DEFAULT_LIMIT_ENTRIES) {
@@ -53,6 +54,7 @@ export class EarlyCheckout {
 
   /** Takes what is missing from the store, where everything is. */
   async complete(store: Pick<BlobSource, 'read'>, pace: Pace): Promise<Plan> {
+    if (this.#plan !== null) return this.#plan;
     let next = this.#planner.nextWanted;
     for (; next !== undefined; next = this.#planner.nextWanted) {
       const object = store.read(next.oid);
@@ -60,7 +62,8 @@ export class EarlyCheckout {
       this.#planner.add(next.oid, object.content);
       if (pace.due) await pace.turn();
     }
-    return this.#planner.finish((oid) => store.read(oid)?.type === 'tree');
+    this.#plan = this.#planner.finish((oid) => store.read(oid)?.type === 'tree');
+    return this.#plan;
   }
 
   /** @param oids of the objects by row, for EarlyFiles. */

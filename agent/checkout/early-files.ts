@@ -24,6 +24,16 @@ export class EarlyFiles {
     this.#files = new WorktreeFiles(shared.worktree, shared.mtimeSec);
   }
 
+  /** Whether a file that is missing has the object's content. */
+  wants(row: number): boolean {
+    const { slots, next, states } = this.#shared;
+    let found = slots[slotOf(this.#shared, this.#oids, row * OID_BYTES)]!;
+    for (; found !== 0; found = next[found - 1]!) {
+      if (Atomics.load(states, found - 1) === STATE.missing) return true;
+    }
+    return false;
+  }
+
   /** Takes an object: content[start, start + size). Throws what WorktreeFiles throws. */
   take(row: number, type: number, content: Buffer, start: number, size: number): void {
     if (type !== OBJECT_TYPE.blob) return;

@@ -86,6 +86,15 @@ export class SharedFiles implements EntryKeeper {
     return new SharedEntry(bytes, start, end, this.#count++);
   }
 
+  /** Files that nobody has begun yet; without those that other memory holds. */
+  get missingCount(): number {
+    let missing = 0;
+    for (let entry = 0; entry < this.#count; entry++) {
+      if (this.memory.states[entry] === STATE.missing) missing++;
+    }
+    return missing;
+  }
+
   stateOf(entry: IndexEntry): number {
     return entry instanceof SharedEntry ? this.memory.states[entry.number]! : STATE.missing;
   }

@@ -24,6 +24,8 @@ import { MAX_PATH_BYTES } from './path-safety.ts';
 import { printable } from './tree.ts';
 
 const CREATE = constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW | constants.O_RDWR;
+/** The least that a file takes on most file systems. */
+export const BLOCK_BYTES = 4096;
 /** Index entries hold nanoseconds; a double does not. */
 const EXACT = { bigint: true } as const;
 

@@ -69,7 +69,7 @@ async function clone(
     reporter,
     buffers,
     turn,
-    observerFor: (plan) => (observer = new CheckoutObserver(worktree, plan)),
+    observerFor: (plan) => (observer = new CheckoutObserver(worktree, plan, signal)),
   });
 
   // The host answers while isomorphic-git makes the gitdir.

@@ -10,15 +10,26 @@ export interface ArrivalObserver {
   beforeTrees(objects: ArrivedObjects): ObserverTaps | null;
   /** Called before the first blob. */
   beforeBlobs(objects: ArrivedObjects): void;
+  /**
+   * Called when all objects have their names and threads are there to help; null when there is
+   * nothing more to be taken.
+   */
+  whenNamed(objects: ArrivedObjects): Promise<ObserverTaps | null>;
   /** Whether `takeTree` is to be called. */
   readonly wantsTrees: boolean;
   /** Sees a tree that is stored whole: content[start, start + size), HEADROOM before it. */
   takeTree(content: Buffer, start: number, size: number): void;
 }
 
+/** Takes what has passed already, too. */
+export interface LateTap extends ContentTap {
+  /** Whether it has a use for the object at `row`, which has a name. */
+  wants(row: number): boolean;
+}
+
 export interface ObserverTaps {
   /** For objects made in this thread. */
-  readonly tap: ContentTap;
+  readonly tap: LateTap;
   /** From it each pack thread makes a tap of its own; see thread-work.ts. */
   readonly message: unknown;
 }

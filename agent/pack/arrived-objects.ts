@@ -2,29 +2,31 @@
  * An oid in, the commit, tree or tag of that name out, from a pack of which only a part has arrived:
  * of the entries that have a name by now and whose bytes are in the file.
  */
-import { DeltaHeader, applyDelta } from './delta.ts';
 import { OBJECT_TYPE, OID_BYTES, TYPE_NAMES, type ObjectTypeName } from './entry-header.ts';
-import { EntryReader } from './entry-reader.ts';
-import { NO_BASE, type EntryTable } from './entry-table.ts';
-import { createInflater } from './inflate.ts';
+import type { EntryTable } from './entry-table.ts';
+import { RowContents } from './row-contents.ts';
 
 const NO_ROW = -1;
 
 /** So many oids are searched for byte by byte, 20 ms less for HEAD's commit alone than a hash table. */
 const SEARCHES = 4;
+const CACHE_BYTES = 4 * 2 ** 20;
 
 export class ArrivedObjects {
   readonly #table: EntryTable;
-  readonly #inflater = createInflater();
-  readonly #reader: EntryReader;
-  readonly #header = new DeltaHeader();
+  readonly #contents: RowContents;
   /** Rows by the first bytes of their oid, open addressing; a power of two of them. Made when it pays. */
   #slots: Int32Array | null = null;
   #searches = 0;
 
   constructor(table: EntryTable, fd: number) {
     this.#table = table;
-    this.#reader = new EntryReader(fd, table, table.count, table.endOffset, this.#inflater);
+    const { count, endOffset } = table;
+    this.#contents = new RowContents(
+      { fd, columns: table, count, endOffset },
+      CACHE_BYTES,
+      Number.POSITIVE_INFINITY,
+    );
   }
 
   /** The object, or undefined where it has not arrived, or has no name yet. */
@@ -52,7 +54,7 @@ export class ArrivedObjects {
   }
 
   [Symbol.dispose](): void {
-    this.#inflater.close();
+    this.#contents[Symbol.dispose]();
   }
 
   #isRead(row: number): boolean {
@@ -100,29 +102,9 @@ export class ArrivedObjects {
     }
   }
 
-  /** The content of a row, its deltas applied from the base up. */
   #make(row: number): Buffer {
-    const { bases } = this.#table;
-    const chain: number[] = [];
-    let at = row;
-    for (; bases[at] !== NO_BASE; at = bases[at]!) chain.push(at);
-    let content = this.#read(at);
-    for (const step of chain.reverse()) {
-      const delta = this.#read(step);
-      this.#header.parse(delta, 0, delta.length);
-      const { position, resultSize } = this.#header;
-      const result = Buffer.allocUnsafe(resultSize);
-      const { length } = content;
-      applyDelta(content, 0, length, delta, position, delta.length, result, 0, resultSize);
-      content = result;
-    }
+    const content = this.#contents.make(row);
+    if (content === null) throw new TypeError('expected a content, without any limit');
     return content;
-  }
-
-  #read(row: number): Buffer {
-    const size = this.#table.sizes[row]!;
-    const content = Buffer.allocUnsafe(size + 1);
-    this.#reader.read(row, content, 0);
-    return content.subarray(0, size);
   }
 }

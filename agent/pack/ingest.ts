@@ -6,16 +6,18 @@
  *                    ── entry-scanner ── entry-router ──┬── arrival-resolver, here
  *                                                       └── entry-ring ── thread-work
  *   entry-table ── resolve-deltas (what was left over) ──┬── oid-order ── idx-writer, rev-writer ── publish
- *                                                        └── object-links: is a link broken?
+ *                                                        ├── object-links: is a link broken?
+ *                                                        └── late-contents: files that are missing
  */
-import { Arrival, type ArrivalContext } from './arrival.ts';
+import { Arrival, type ArrivalContext, type Arrived } from './arrival.ts';
 import { ArrivedObjects } from './arrived-objects.ts';
-import type { ArrivalObserver } from './arrival-observer.ts';
+import type { ArrivalObserver, ObserverTaps } from './arrival-observer.ts';
 import type { BufferPool } from './buffer-pool.ts';
 import { refuseCollisions } from './collisions.ts';
 import { EntryScanner } from './entry-scanner.ts';
 import { oidOf } from './entry-table.ts';
 import { writeIdx } from './idx-writer.ts';
+import { createLateJob, takeLate } from './late-contents.ts';
 import { PACK_TUNING, type PackLimits, type PackTuning } from './limits.ts';
 import { LinkCollector, collectUnseen, findBrokenRow } from './object-links.ts';
 import { sortTable } from './oid-order.ts';
@@ -105,17 +107,16 @@ class Ingest {
     await using threads = new PackThreads();
     const { table } = this.#scanner;
     const arrival = new Arrival(this.#arrivalContext(), this.#scanner, threads);
-    const { checksum, packBytes } = await arrival.run(source);
+    const arrived = await arrival.run(source);
+    const { checksum, packBytes } = arrived;
     const outcome = { checksum, objectCount: table.count, packBytes };
     if (table.count === 0) return { ...outcome, packPath: null, idxPath: null, brokenOid: null };
 
-    // The disk works while what is left over is resolved.
     await arrival.settled();
-    await both(this.#resolve(packBytes, threads), pack.file.sync());
-    // A thread looks for broken links while this one sorts and writes.
-    const [brokenOid, publish] = await both(
-      this.#findBroken(threads),
-      this.#writeIndexes(files, pack, checksum),
+    // The disk works beside all that is left to do.
+    const [[brokenOid, publish]] = await both(
+      this.#complete(arrived, threads, files, pack),
+      pack.file.sync(),
     );
     this.#context.signal?.throwIfAborted();
     this.#meter.finish('indexing', packBytes, table.count, table.count);
@@ -127,6 +128,18 @@ class Ingest {
     const collectLinks = this.#links !== undefined;
     const [fd, tuning, meter] = [this.#fd, this.#tuning, this.#meter];
     return { fd, packDir, limits, tuning, meter, observer, collectLinks, signal, turn };
+  }
+
+  /** What is left to do when the pack is there: the broken link, and what puts the files in place. */
+  async #complete(
+    { packBytes, checksum }: Arrived,
+    threads: PackThreads,
+    files: PackFiles,
+    pack: TemporaryFile,
+  ): Promise<[string | null, () => ReturnType<PackFiles['publish']>]> {
+    await this.#resolve(packBytes, threads);
+    const late = await this.#findLate(threads);
+    return both(this.#useThreads(threads, late), this.#writeIndexes(files, pack, checksum));
   }
 
   /** Names for all that has none yet. */
@@ -150,11 +163,36 @@ class Ingest {
     });
   }
 
+  /** What the observer has missed; alone, this thread is no faster than the checkout. */
+  async #findLate(threads: PackThreads): Promise<ObserverTaps | null> {
+    if (threads.count === 0) return null;
+    using objects = new ArrivedObjects(this.#scanner.table, this.#fd);
+    return (await this.#context.observer?.whenNamed(objects)) ?? null;
+  }
+
+  /** Looks for broken links and takes what is late, while this thread sorts and writes. */
+  async #useThreads(threads: PackThreads, late: ObserverTaps | null): Promise<string | null> {
+    // Nothing is left for them to do then, and it takes a while until they are gone.
+    await using _done = threads;
+    const [brokenOid] = await both(this.#findBroken(threads), this.#takeLate(threads, late));
+    return brokenOid;
+  }
+
+  async #takeLate(threads: PackThreads, late: ObserverTaps | null): Promise<void> {
+    if (late === null) return;
+    const { table } = this.#scanner;
+    const { count, endOffset } = table;
+    const job = createLateJob({
+      ...{ fd: this.#fd, columns: table.columns(), count, endOffset },
+      message: late.message,
+      cacheBytes: this.#tuning.contentRingBytes,
+    });
+    await takeLate(job, late.tap, threads, this.#context.signal);
+  }
+
   async #findBroken(threads: PackThreads): Promise<string | null> {
     const links = this.#links;
     if (links === undefined) return null;
-    // Nothing is left for them to do, and it takes a while until they are gone.
-    await using _done = threads;
     const { table, unseenRows } = this.#scanner;
     using objects = new ArrivedObjects(table, this.#fd);
     collectUnseen(links, unseenRows, objects);

@@ -11,6 +11,7 @@ import { EntryRingWriter, createEntryRing, type EntryRingMemory } from './entry-
 import type { EntryColumns } from './entry-table.ts';
 import type { PackLimits } from './limits.ts';
 import type { LinkCheck, Links } from './object-links.ts';
+import type { LateJob } from './late-contents.ts';
 import type { ResolveJob } from './resolve-job.ts';
 
 /** The first message to a thread. */
@@ -36,13 +37,16 @@ export interface ThreadReply {
 /** A later message to a thread. */
 export type ThreadJob =
   | { readonly kind: 'resolve'; readonly job: ResolveJob }
-  | { readonly kind: 'check'; readonly check: LinkCheck };
+  | { readonly kind: 'check'; readonly check: LinkCheck }
+  | { readonly kind: 'late'; readonly job: LateJob };
 
 const PROGRESS_INTERVAL_MS = 100;
 
 interface PackThread {
   readonly worker: Worker;
   readonly ring: EntryRingWriter;
+  /** Who waits for its replies: these come in the order of what was asked. */
+  readonly asked: ((reply: ThreadReply) => void)[];
   /** Rejects when the thread fails, at whatever it is. */
   readonly failed: Promise<never>;
 }
@@ -80,8 +84,9 @@ export class PackThreads {
       const worker = new Worker(builtFile('pack-thread.js'));
       const start: ThreadStart = { ...given, ring: memory };
       worker.postMessage(start);
-      const failed = this.#watch(worker);
-      this.#threads.push({ worker, ring: new EntryRingWriter(memory), failed });
+      const asked: PackThread['asked'] = [];
+      const failed = this.#watch(worker, asked);
+      this.#threads.push({ worker, ring: new EntryRingWriter(memory), asked, failed });
       online.push(
         new Promise((resolve) => {
           worker.once('online', () => {
@@ -102,15 +107,17 @@ export class PackThreads {
   }
 
   /** A failure reaches `throwIfFailed` and every wait. */
-  #watch(worker: Worker): Promise<never> {
+  #watch(worker: Worker, asked: PackThread['asked']): Promise<never> {
     const failed = new Promise<never>((_resolve, reject) => {
       const fail = (error: unknown): void => {
         this.#failure ??= { error };
         reject(error instanceof Error ? error : new Error(String(error)));
       };
-      worker.on('message', ({ error, links }: ThreadReply) => {
+      worker.on('message', (reply: ThreadReply) => {
+        const { error, links } = reply;
         if (error !== null) fail(AgentError.fromJSON(error));
         if (links !== null) this.#links.set(worker, links);
+        if (error === null) asked.shift()?.(reply);
       });
       worker.on('error', fail);
       worker.on('exit', (code) => {
@@ -154,8 +161,17 @@ export class PackThreads {
 
   /** Lets all threads work on the job; a promise for each, which rejects with its PackError. */
   run(job: ResolveJob): Promise<void>[] {
+    return this.#askAll({ kind: 'resolve', job });
+  }
+
+  /** Lets all threads take what is missing; as `run`, with whatever their taps throw. */
+  takeLate(job: LateJob): Promise<void>[] {
+    return this.#askAll({ kind: 'late', job });
+  }
+
+  #askAll(job: ThreadJob): Promise<void>[] {
     return this.#threads.map(async (thread) => {
-      await ask(thread, { kind: 'resolve', job });
+      await ask(thread, job);
     });
   }
 
@@ -183,11 +199,9 @@ function ask(
   return reply;
 }
 
-function replyOf({ worker, failed }: PackThread): Promise<ThreadReply> {
+function replyOf({ asked, failed }: PackThread): Promise<ThreadReply> {
   const done = new Promise<ThreadReply>((resolve) => {
-    worker.once('message', (reply: ThreadReply) => {
-      if (reply.error === null) resolve(reply);
-    });
+    asked.push(resolve);
   });
   return Promise.race([done, failed]);
 }

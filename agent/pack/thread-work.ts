@@ -1,20 +1,22 @@
 /**
  * What runs in a thread of pack-threads.ts. Entries from its queue in, their objects made, and one
- * message out when the queue has ended; then jobs (what was left over, a look at the links), one
+ * message out when the queue has ended; then jobs (what was left over, a look at the links, what a tap has missed), one
  * message out for each.
  */
 import { parentPort, receiveMessageOnPort, type MessagePort } from 'node:worker_threads';
 import { toAgentError } from '../errors.ts';
-import { ArrivalResolver, type ContentTap } from './arrival-resolver.ts';
+import type { LateTap } from './arrival-observer.ts';
+import { ArrivalResolver } from './arrival-resolver.ts';
 import { EntryRingReader } from './entry-ring.ts';
 import { asBuffer, receiveColumns } from './entry-table.ts';
+import { LateShare, type LateJob } from './late-contents.ts';
 import { LinkCollector, findBrokenRow } from './object-links.ts';
 import type { ThreadJob, ThreadReply, ThreadStart } from './pack-threads.ts';
 import { JobShare, type ResolveJob } from './resolve-job.ts';
 import { asStorageError } from './storage-error.ts';
 
 /** Makes a tap of the message that came with the entries; it is the same in all threads. */
-export type TapMaker = (message: unknown, columns: ThreadStart['columns']) => ContentTap;
+export type TapMaker = (message: unknown, columns: ThreadStart['columns']) => LateTap;
 
 /** Serves the thread's port: a ThreadStart first, ResolveJobs after it. */
 export function serveThread(makeTap: TapMaker | undefined): void {
@@ -23,7 +25,7 @@ export function serveThread(makeTap: TapMaker | undefined): void {
   port.once('message', (start: ThreadStart) => {
     const links = start.collectLinks ? new LinkCollector() : undefined;
     port.on('message', (job: ThreadJob) => {
-      port.postMessage(answer(() => work(job, links)));
+      port.postMessage(answer(() => work(job, links, makeTap)));
     });
     port.postMessage(
       answer(() => {
@@ -44,9 +46,17 @@ function answer(work: () => Partial<ThreadReply>): ThreadReply {
   }
 }
 
-function work(job: ThreadJob, links: LinkCollector | undefined): Partial<ThreadReply> {
+function work(
+  job: ThreadJob,
+  links: LinkCollector | undefined,
+  makeTap: TapMaker | undefined,
+): Partial<ThreadReply> {
   if (job.kind === 'check') {
     return { brokenRow: findBrokenRow({ ...job.check, oids: asBuffer(job.check.oids) }) };
+  }
+  if (job.kind === 'late') {
+    if (makeTap !== undefined) takeLateShare(job.job, makeTap);
+    return {};
   }
   resolveShare(receiveJob(job.job), links);
   return { links: links?.links ?? null };
@@ -76,6 +86,12 @@ function resolveShare(job: ResolveJob, links: LinkCollector | undefined): void {
   } finally {
     share.close();
   }
+}
+
+function takeLateShare(job: LateJob, makeTap: TapMaker): void {
+  const columns = receiveColumns(job.columns);
+  using share = new LateShare({ ...job, columns }, makeTap(job.message, columns));
+  while (share.step());
 }
 
 function receiveJob(job: ResolveJob): ResolveJob {
