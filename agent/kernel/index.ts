@@ -5,4 +5,23 @@
  */
 export { adler32 } from './adler32';
 export { CRC_SCRATCH_BYTES, crc32, initCrc32 } from './crc32';
+export {
+  DELTA_FAULT,
+  applyDelta,
+  deltaBaseSize,
+  deltaResultSize,
+  parseDeltaHeader,
+  sameBeginOf,
+} from './delta';
 export { FAULT, INFLATE_SCRATCH_BYTES, NEEDS_INPUT, inflate, initInflate } from './inflate';
+export {
+  findBroken,
+  indexOids,
+  initLinks,
+  linkNamedBy,
+  linkPlaces,
+  linkWords,
+  linksFailed,
+  takeLinks,
+} from './links';
+export { allocate } from './memory';

@@ -14,14 +14,55 @@ import { builtFile } from '../own-files.ts';
  */
 export interface Kernel {
   readonly CRC_SCRATCH_BYTES: number;
+  readonly DELTA_FAULT: number;
   readonly FAULT: number;
   readonly INFLATE_SCRATCH_BYTES: number;
   readonly NEEDS_INPUT: number;
+  readonly deltaBaseSize: Variable;
+  readonly deltaResultSize: Variable;
+  readonly linksFailed: Variable;
   adler32(from: number, end: number): number;
+  allocate(bytes: number): number;
+  applyDelta(
+    base: number,
+    baseSize: number,
+    instructions: number,
+    end: number,
+    result: number,
+    resultSize: number,
+  ): number;
   crc32(from: number, end: number): number;
+  findBroken(
+    words: number,
+    namedBy: number,
+    places: number,
+    slots: number,
+    mask: number,
+    oids: number,
+  ): number;
+  indexOids(oids: number, count: number, slots: number, mask: number): void;
   inflate(from: number, end: number, to: number, size: number): number;
   initCrc32(scratch: number): void;
   initInflate(scratch: number): void;
+  initLinks(seedHigh: number, seedLow: number): void;
+  linkNamedBy(): number;
+  linkPlaces(): number;
+  linkWords(): number;
+  parseDeltaHeader(delta: number, end: number): number;
+  sameBeginOf(instructions: number): number;
+  takeLinks(
+    row: number,
+    type: number,
+    content: number,
+    size: number,
+    sameBegin: number,
+    sameEnd: number,
+  ): void;
+}
+
+/** What the functions of an instance have left in it. */
+export interface Variable {
+  readonly value: number;
 }
 
 /** Functions of TypeScript that it calls: by the file's name without ending, by their own. */
@@ -77,7 +118,9 @@ export function instantiateKernel(
 ): Kernel {
   try {
     const { exports } = new WebAssembly.Instance(module, { ...imports, env: { memory } });
-    const values = Object.entries(exports).map(([name, item]) => [name, valueOf(item)] as const);
+    const values = Object.entries(exports).map(
+      ([name, item]) => [name, valueOf(name, item)] as const,
+    );
     return Object.fromEntries(values) as unknown as Kernel;
   } catch (error) {
     // The latter where all functions of a file are missing.
@@ -86,9 +129,10 @@ export function instantiateKernel(
   }
 }
 
-/** A constant comes as a box. */
-function valueOf(item: unknown): unknown {
-  return item instanceof WebAssembly.Global ? item.value : item;
+/** A constant comes as a box, like a variable: their names tell them apart. */
+function valueOf(name: string, item: unknown): unknown {
+  const isConstant = item instanceof WebAssembly.Global && name === name.toUpperCase();
+  return isConstant ? item.value : item;
 }
 
 function damaged(expected: string, cause: unknown): AgentError {

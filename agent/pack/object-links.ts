@@ -12,11 +12,12 @@ import { OBJECT_TYPE, OID_BYTES } from './entry-header.ts';
 const SPACE = 0x20;
 const NEWLINE = 0x0a;
 const FIRST_BITS = 12;
-const HEX_PREFIX = 16;
+/** Of each oid. */
+const KEPT_BYTES = 8;
 
 /** What is found, as a message to another thread. */
 export interface Links {
-  /** Two 32-bit words of an oid a place; both 0 where the place is free. */
+  /** The first 8 bytes of an oid a place, as two words, little-endian; both 0 where the place is free. */
   readonly words: Int32Array<ArrayBuffer>;
   /** Per place: the row of an object that names it. */
   readonly namedBy: Int32Array<ArrayBuffer>;
@@ -75,17 +76,7 @@ export class LinkCollector {
       at = oid + OID_BYTES;
       if (at > end) return;
       if (isGitlink || at <= knownTo) continue;
-      const high =
-        (content[oid]! << 24) |
-        (content[oid + 1]! << 16) |
-        (content[oid + 2]! << 8) |
-        content[oid + 3]!;
-      const low =
-        (content[oid + 4]! << 24) |
-        (content[oid + 5]! << 16) |
-        (content[oid + 6]! << 8) |
-        content[oid + 7]!;
-      this.#add(high, low, row);
+      this.#add(wordAt(content, oid), wordAt(content, oid + 4), row);
     }
   }
 
@@ -94,18 +85,16 @@ export class LinkCollector {
     while (at !== -1) at = this.#takeHex(row, content, at, end, 'parent ');
   }
 
-  /** A line "<keyword><oid>" at `at`; returns where the next line begins, or -1. */
+  /** A line "<keyword><oid>" at `at`; returns where the next line begins, or -1 where none is. */
   #takeHex(row: number, content: Buffer, at: number, end: number, keyword: string): number {
     const hex = at + keyword.length;
     const next = hex + 2 * OID_BYTES + 1;
     if (next > end || content[next - 1] !== NEWLINE) return -1;
     if (content.toString('latin1', at, hex) !== keyword) return -1;
-    const digits = content.toString('latin1', hex, hex + HEX_PREFIX);
-    this.#add(
-      Number.parseInt(digits.slice(0, 8), 16) | 0,
-      Number.parseInt(digits.slice(8), 16) | 0,
-      row,
-    );
+    // Ends where a digit is none.
+    const oid = Buffer.from(content.toString('latin1', hex, hex + 2 * KEPT_BYTES), 'hex');
+    if (oid.length < KEPT_BYTES) return -1;
+    this.#add(wordAt(oid, 0), wordAt(oid, 4), row);
     return next;
   }
 
@@ -177,17 +166,21 @@ function lookupIn(oids: Buffer, count: number): (high: number, low: number) => b
   const slots = new Uint32Array(2 ** bits);
   for (let row = 0; row < count; row++) {
     const at = row * OID_BYTES;
-    let slot = placeOf(oids.readInt32BE(at), oids.readInt32BE(at + 4)) & mask;
+    let slot = placeOf(wordAt(oids, at), wordAt(oids, at + 4)) & mask;
     while (slots[slot] !== 0) slot = (slot + 1) & mask;
     slots[slot] = row + 1;
   }
   return (high, low) => {
     for (let slot = placeOf(high, low) & mask; slots[slot] !== 0; slot = (slot + 1) & mask) {
       const at = (slots[slot]! - 1) * OID_BYTES;
-      if (oids.readInt32BE(at) === high && oids.readInt32BE(at + 4) === low) return true;
+      if (wordAt(oids, at) === high && wordAt(oids, at + 4) === low) return true;
     }
     return false;
   };
+}
+
+function wordAt(bytes: Buffer, at: number): number {
+  return bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24);
 }
 
 /** Odd and not to be guessed: who makes oids that collide must not slow a lookup. */

@@ -11,23 +11,40 @@ import {
   instantiateKernel,
   kernelModule,
 } from '../../agent/pack/kernel.ts';
-import type { Kernel } from '../../agent/pack/kernel.ts';
+import type { Kernel, Variable } from '../../agent/pack/kernel.ts';
 
 /** Of each function, how many values it takes; the compiler holds these and the interface together. */
 const EXPORTS: { readonly [Name in keyof Kernel]: Shape<Kernel[Name]> } = {
   CRC_SCRATCH_BYTES: 'constant',
+  DELTA_FAULT: 'constant',
   FAULT: 'constant',
   INFLATE_SCRATCH_BYTES: 'constant',
   NEEDS_INPUT: 'constant',
+  deltaBaseSize: 'variable',
+  deltaResultSize: 'variable',
+  linksFailed: 'variable',
   adler32: 2,
+  allocate: 1,
+  applyDelta: 6,
   crc32: 2,
+  findBroken: 6,
+  indexOids: 4,
   inflate: 4,
   initCrc32: 1,
   initInflate: 1,
+  initLinks: 2,
+  linkNamedBy: 0,
+  linkPlaces: 0,
+  linkWords: 0,
+  parseDeltaHeader: 2,
+  sameBeginOf: 1,
+  takeLinks: 6,
 };
 type Shape<T> = T extends (...values: infer Values extends number[]) => unknown
   ? Values['length']
-  : 'constant';
+  : T extends Variable
+    ? 'variable'
+    : 'constant';
 
 const SECTION = { start: 8, data: 11 };
 
@@ -36,7 +53,7 @@ describe('the kernel', () => {
     const kernel = instantiateKernel(kernelModule(), createKernelMemory());
     const found = Object.entries(kernel).map(([name, item]: [string, unknown]) => [
       name,
-      typeof item === 'function' ? item.length : typeof item === 'number' ? 'constant' : item,
+      shapeOf(item),
     ]);
     expect(Object.fromEntries(found)).toEqual(EXPORTS);
   });
@@ -127,6 +144,12 @@ describe('the memory of a kernel', () => {
     expect(kernels.map((kernel) => kernel.adler32(0, 1))).toEqual(sums);
   });
 });
+
+function shapeOf(item: unknown): unknown {
+  if (typeof item === 'function') return item.length;
+  if (typeof item === 'number') return 'constant';
+  return item instanceof WebAssembly.Global ? 'variable' : item;
+}
 
 function thrownBy(work: () => unknown): unknown {
   try {
