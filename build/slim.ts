@@ -5,12 +5,8 @@
 import { fileURLToPath } from 'node:url';
 import type { Plugin } from 'esbuild';
 
-/** What is imported, by which files (all, unless told), and what they get instead. */
-const STAND_INS = [
-  { imported: /^string-width$/, by: /./, file: 'string-width.ts' },
-  { imported: /^undici$/, by: /./, file: 'undici.cjs' },
-  { imported: /^\.\/client-h2\.js$/, by: /undici/, file: 'http2.cjs' },
-];
+/** What is imported, and what its importers get instead. */
+const STAND_INS = [{ imported: /^string-width$/, file: 'string-width.ts' }];
 
 /** What `main.ts` loads for commands that are not in the bundle of `rescue` and `restore`. */
 const OTHER_COMMANDS = /^\.\/(?:boot|mount-once|commands|clone\/clone-processes)\.ts$/;
@@ -18,11 +14,9 @@ const OTHER_COMMANDS = /^\.\/(?:boot|mount-once|commands|clone\/clone-processes)
 export const slim: Plugin = {
   name: 'slim',
   setup(build) {
-    for (const { imported, by, file } of STAND_INS) {
+    for (const { imported, file } of STAND_INS) {
       const path = fileURLToPath(new URL(`slim/${file}`, import.meta.url));
-      build.onResolve({ filter: imported }, ({ importer }) =>
-        by.test(importer) ? { path } : null,
-      );
+      build.onResolve({ filter: imported }, () => ({ path }));
     }
   },
 };

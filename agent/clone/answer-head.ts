@@ -1,12 +1,12 @@
-/** Status and headers of an answer, as undici gives them: what the transport asks of them. */
-import type { Dispatcher } from 'undici';
+/** Status and headers of an answer: what the transport asks of them. */
+import type { IncomingMessage } from 'node:http';
 
-export function isRedirect({ statusCode }: Dispatcher.ResponseData): boolean {
+export function isRedirect({ statusCode = 0 }: IncomingMessage): boolean {
   return [301, 302, 303, 307, 308].includes(statusCode);
 }
 
 /** The first of a header's values, or null. */
-export function headerOf({ headers }: Dispatcher.ResponseData, name: string): string | null {
+export function headerOf({ headers }: IncomingMessage, name: string): string | null {
   const value = headers[name];
   return (Array.isArray(value) ? value[0] : value) ?? null;
 }

@@ -51,7 +51,7 @@ async function clone(
   const reporter = new ProgressReporter(onProgress);
   reporter.update('connecting');
   using turn = turns?.join(signal);
-  await using transport = await Transport.open({
+  using transport = await Transport.open({
     ...job,
     token,
     limits: job.limits.transport,
@@ -72,8 +72,6 @@ async function clone(
     observerFor: (plan) => (observer = new CheckoutObserver(worktree, plan, signal)),
   });
 
-  // The host answers while isomorphic-git makes the gitdir.
-  remote.begin();
   // Only a process that clones pays for loading it.
   const git = await import('isomorphic-git');
   await git.init({ fs, dir: worktree, gitdir });

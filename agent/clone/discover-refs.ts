@@ -33,7 +33,7 @@ export async function discoverRefs(transport: Transport): Promise<DiscoveredRefs
  * @throws TransportError, or the signal's reason.
  */
 export async function listRemote(context: TransportContext): Promise<Map<string, string>> {
-  await using transport = await Transport.open(context);
+  using transport = await Transport.open(context);
   const { refs } = await discoverRefs(transport);
   return new Map([...refs.branches, ...refs.tags].map(({ name, oid }) => [textOf(name), oid]));
 }

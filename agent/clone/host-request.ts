@@ -1,7 +1,7 @@
 /**
  * One short question to a host, by the same way as a clone: proxy, certificates, and the token for
  * this origin only. Enters: a URL and a token. Leaves: the answer to a GET with status 200, or a
- * TransportError. Without undici, which the daemon would have to load for it.
+ * TransportError.
  */
 import type { IncomingMessage } from 'node:http';
 import { TransportError, errnoOf } from '../errors.ts';

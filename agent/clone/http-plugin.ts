@@ -60,12 +60,20 @@ interface Discovery {
 
 export class HttpPlugin implements HttpClient {
   readonly #context: HttpPluginContext;
-  #discovering: Promise<Discovery> | null = null;
+  readonly #discovering: Promise<Discovery>;
+  readonly #asking: Promise<AsyncIterable<Uint8Array> | null>;
   #discovery: Discovery | null = null;
   #pack: FetchedPack = NO_PACK;
 
+  /**
+   * Asks for the refs, and for the pack as soon as they are there: the host answers while
+   * isomorphic-git makes the gitdir. What comes of it, request() returns or throws.
+   */
   constructor(context: HttpPluginContext) {
     this.#context = context;
+    this.#discovering = this.#discover();
+    this.#asking = this.#discovering.then((discovery) => this.#askForPack(discovery));
+    this.#asking.catch(() => undefined);
   }
 
   /** The refs to be written; known once isomorphic-git's fetch has returned. */
@@ -78,20 +86,14 @@ export class HttpPlugin implements HttpClient {
     return this.#pack;
   }
 
-  /** Asks for the refs ahead of isomorphic-git; what comes of it, request() returns or throws. */
-  begin(): void {
-    this.#discovering = this.#discover();
-    this.#discovering.catch(() => undefined);
-  }
-
   // An arrow function, because isomorphic-git may call it detached from its object.
   readonly request = async (request: GitHttpRequest): Promise<GitHttpResponse> => {
     if (request.method === 'GET') {
-      this.#discovery = await (this.#discovering ?? this.#discover());
+      this.#discovery = await this.#discovering;
       const [firstWant = null] = wantsOf(this.#discovery.refs);
       return respond(request, 'advertisement', synthesiseAdvertisement(firstWant));
     }
-    // What isomorphic-git would ask for (HEAD alone) is part of what is asked for here.
+    // What isomorphic-git would ask for (HEAD alone) is part of what was asked for.
     this.#pack = await this.#fetch();
     return respond(request, 'result', Buffer.concat([encodeLine('NAK\n'), FLUSH]));
   };
@@ -108,16 +110,27 @@ export class HttpPlugin implements HttpClient {
     return { advertisement, refs, plan: planRefs(refs, checkout) };
   }
 
-  async #fetch(): Promise<FetchedPack> {
-    const { advertisement, refs, plan } = this.#discovered;
+  /** null for an empty repository. */
+  async #askForPack({
+    advertisement,
+    refs,
+    plan,
+  }: Discovery): Promise<AsyncIterable<Uint8Array> | null> {
     const { version, capabilities } = advertisement;
     const wants = new Set(wantsOf(refs));
+    if (wants.size === 0) return null;
     // Protocol 2 serves any object by name; protocol 0 refuses the whole request for one unknown.
     if (version === 2 && plan.detachAt !== null) wants.add(plan.detachAt);
     const body = fetchRequest({ version, capabilities, wants: [...wants], agent: AGENT });
-    const answer = await this.#context.transport.fetchPack(body, version);
+    return this.#context.transport.fetchPack(body, version);
+  }
+
+  async #fetch(): Promise<FetchedPack> {
+    const { advertisement, refs } = this.#discovered;
+    const answer = await this.#asking;
+    if (answer === null) throw new TypeError('nothing was asked for');
     const packets = new PacketReader(answer, 'the answer to fetch');
-    const shallow = await this.#explain(readFetchHead(packets, version));
+    const shallow = await this.#explain(readFetchHead(packets, advertisement.version));
     const { objectCount, packBytes, brokenOid } = await this.#ingest(packets);
     return { objectCount, packBytes, brokenOid, shallow: [...refs.shallow, ...shallow] };
   }

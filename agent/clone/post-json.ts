@@ -1,6 +1,6 @@
 /**
  * One JSON text to a URL that the operator named (a webhook), by the same way as a clone: proxy and
- * certificates, no undici. Enters: URL, body, headers. Leaves: nothing after a 2xx, else an error
+ * certificates. Enters: URL, body, headers. Leaves: nothing after a 2xx, else an error
  * that names the host and never the path, which is often the secret of the receiver.
  */
 import type { IncomingMessage } from 'node:http';

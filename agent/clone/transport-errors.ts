@@ -112,14 +112,6 @@ function header({ headers }: Pick<Refusal, 'headers'>, name: string): string | n
 
 const TLS =
   /^(CERT_|CRL_|ERR_TLS_|ERR_SSL_|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_|INVALID_CA|INVALID_PURPOSE|HOSTNAME_MISMATCH|EPROTO$)/;
-const TIMEOUT = new Set([
-  'ETIMEDOUT',
-  'UND_ERR_CONNECT_TIMEOUT',
-  'UND_ERR_HEADERS_TIMEOUT',
-  'UND_ERR_BODY_TIMEOUT',
-]);
-const TOO_LARGE = 'UND_ERR_HEADERS_OVERFLOW';
-
 /**
  * The error for what the network threw.
  * @param where names the peer for people: "github.com", or the proxy.
@@ -132,10 +124,10 @@ export function errorOfNetwork(error: unknown, where: string, answering: boolean
   if (TLS.test(errno)) {
     return new TransportError('TRANSPORT_TLS', `TLS with ${where} failed: ${errno}`, options);
   }
-  if (TIMEOUT.has(errno)) {
+  if (errno === 'ETIMEDOUT') {
     return new TransportError('TRANSPORT_TIMEOUT', `${where} did not answer: ${errno}`, options);
   }
-  if (isParserError(error, errno) || errno === TOO_LARGE) {
+  if (errno.startsWith('HPE_')) {
     const message = `${where}: expected an HTTP answer, got something else (${errno})`;
     return new TransportError('TRANSPORT_PROTOCOL', message, options);
   }
@@ -144,12 +136,7 @@ export function errorOfNetwork(error: unknown, where: string, answering: boolean
     : new TransportError('TRANSPORT_UNREACHABLE', `no connection to ${where}: ${errno}`, options);
 }
 
-/** Node's have a code of llhttp; undici's, of a class that only it has, often have none. */
-function isParserError(error: unknown, errno: string): boolean {
-  return errno.startsWith('HPE_') || (error instanceof Error && error.name === 'HTTPParserError');
-}
-
 /** True when the connection went before there was an answer. */
 export function isLostConnection(error: unknown): boolean {
-  return ['UND_ERR_SOCKET', 'ECONNRESET', 'EPIPE'].includes(errnoOf(error) ?? '');
+  return ['ECONNRESET', 'EPIPE'].includes(errnoOf(error) ?? '');
 }

@@ -4,9 +4,9 @@
  * goes to the origin of the job's URL and to no other; every failure is a TransportError or the
  * signal's reason.
  */
+import type { IncomingMessage } from 'node:http';
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
-import type { Dispatcher } from 'undici';
 import { TransportError } from '../errors.ts';
 import { reasonOf } from '../lifetime.ts';
 import type { Token } from '../token.ts';
@@ -16,7 +16,7 @@ import type { CloneEnvironment } from './clone-job.ts';
 import { maskControls } from './printable.ts';
 import { checkedUrl, INFO_REFS, redirectedBase, SERVICE } from './repository-url.ts';
 import { openRoute } from './route.ts';
-import type { Route } from './route.ts';
+import type { Route, RouteRequest } from './route.ts';
 import { errorOfNetwork, errorOfStatus, isLostConnection } from './transport-errors.ts';
 import type { TransportLimits } from './transport-limits.ts';
 
@@ -34,14 +34,6 @@ export interface TransportContext {
   readonly allowHttp: boolean;
   readonly environment: CloneEnvironment;
   readonly limits: TransportLimits;
-  readonly signal: AbortSignal;
-}
-
-interface Request {
-  readonly method: 'GET' | 'POST';
-  readonly url: URL;
-  readonly headers: Readonly<Record<string, string>>;
-  readonly body: Buffer | null;
   readonly signal: AbortSignal;
 }
 
@@ -70,26 +62,27 @@ export class Transport {
     return new Transport(context, base, await openRoute(base, context.environment, context.limits));
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#route.close();
+  [Symbol.dispose](): void {
+    this.#route.close();
   }
 
   /** `GET …/info/refs`, asking for protocol 2; follows redirects within the origin. */
   async discover(): Promise<AsyncIterable<Uint8Array>> {
     for (let redirects = 0; redirects <= MOST_REDIRECTS; redirects++) {
       const url = new URL(this.#base.href + INFO_REFS);
-      const answer = await this.#request({
+      const request: RouteRequest = {
         method: 'GET',
         url,
         headers: { accept: '*/*' },
         body: null,
         signal: AbortSignal.any([this.#context.signal, this.#discovery]),
-      });
+      };
+      const answer = await this.#request(request);
       if (!isRedirect(answer)) {
-        const body = await this.#accept(answer, url, `application/x-${SERVICE}-advertisement`);
-        return this.#limited(body);
+        const type = `application/x-${SERVICE}-advertisement`;
+        return this.#limited(await this.#accept(answer, request, type));
       }
-      await answer.body.dump();
+      answer.destroy();
       this.#base = redirectedBase(url, headerOf(answer, 'location') ?? '');
     }
     throw new TransportError(
@@ -123,37 +116,28 @@ export class Transport {
       ...(large ? { 'content-encoding': 'gzip' } : {}),
     };
     const sent = large ? await promisify(gzip)(body) : body;
-    const answer = await this.#request(
-      { method: 'POST', url, headers, body: sent, signal },
-      version,
-    );
-    return this.#accept(answer, url, result);
+    const request: RouteRequest = { method: 'POST', url, headers, body: sent, signal };
+    return this.#accept(await this.#request(request, version), request, result);
   }
 
-  async #request(request: Request, version: 0 | 2 = 2): Promise<Dispatcher.ResponseData> {
+  async #request(request: RouteRequest, version: 0 | 2 = 2): Promise<IncomingMessage> {
     const mayBeStale = this.#answered;
     try {
       return await this.#send(request, version);
     } catch (error) {
       // The host may close an idle connection just when it is used again.
-      if (!mayBeStale || !isLostConnection(error)) throw this.#reasonFor(error, false);
+      if (!mayBeStale || !isLostConnection(error))
+        throw this.#reasonFor(error, request.signal, false);
       return await this.#send(request, version).catch((again: unknown) => {
-        throw this.#reasonFor(again, false);
+        throw this.#reasonFor(again, request.signal, false);
       });
     }
   }
 
-  async #send(request: Request, version: 0 | 2): Promise<Dispatcher.ResponseData> {
-    const { method, url, body, signal } = request;
-    const { origin, path, headers } = this.#route.address(url);
-    const answer = await this.#route.dispatcher.request({
-      origin,
-      path,
-      method,
-      body,
-      signal,
+  async #send(request: RouteRequest, version: 0 | 2): Promise<IncomingMessage> {
+    const answer = await this.#route.send({
+      ...request,
       headers: {
-        ...headers,
         ...request.headers,
         'user-agent': USER_AGENT,
         pragma: 'no-cache',
@@ -162,33 +146,31 @@ export class Transport {
       },
     });
     this.#answered = true;
-    // A body that is given up emits an error; whoever reads one gets it from the iteration.
-    answer.body.on('error', () => undefined);
     return answer;
   }
 
   /** The body of an answer that is what was asked for. */
   async #accept(
-    answer: Dispatcher.ResponseData,
-    url: URL,
+    answer: IncomingMessage,
+    { url, signal }: RouteRequest,
     contentType: string,
   ): Promise<AsyncIterable<Uint8Array>> {
-    const { statusCode: status, headers, body } = answer;
+    const { statusCode: status = 0, headers } = answer;
     if (isRedirect(answer)) {
-      await body.dump();
+      answer.destroy();
       throw new TransportError(
         'TRANSPORT_REDIRECT_REFUSED',
         `${url.host} redirected a POST, which Git does not follow`,
       );
     }
     if (status !== 200) {
-      const words = await this.#words(answer);
+      const words = await this.#words(answer, signal);
       throw errorOfStatus({ status, headers, url, words, nowMs: Date.now() });
     }
     const got = headerOf(answer, 'content-type');
     const encoding = headerOf(answer, 'content-encoding') ?? 'identity';
-    if (got === contentType && encoding === 'identity') return this.#stream(body);
-    body.destroy();
+    if (got === contentType && encoding === 'identity') return this.#stream(answer, signal);
+    answer.destroy();
     const what = `${got ?? 'no content type'}${encoding === 'identity' ? '' : `, ${encoding}`}`;
     throw new TransportError(
       'TRANSPORT_PROTOCOL',
@@ -196,11 +178,24 @@ export class Transport {
     );
   }
 
-  async *#stream(body: Dispatcher.ResponseData['body']): AsyncGenerator<Uint8Array> {
+  async *#stream(body: IncomingMessage, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+    const { idleTimeoutMs } = this.#context.limits;
+    // Only waiting counts, not what is done with a chunk.
+    let isWaiting = true;
+    const timer = setTimeout(() => {
+      if (isWaiting) body.destroy(Object.assign(new Error('no byte'), { code: 'ETIMEDOUT' }));
+    }, idleTimeoutMs);
     try {
-      yield* body as AsyncIterable<Uint8Array>;
+      for await (const chunk of body as AsyncIterable<Uint8Array>) {
+        isWaiting = false;
+        yield chunk;
+        isWaiting = true;
+        timer.refresh();
+      }
     } catch (error) {
-      throw this.#reasonFor(error, true);
+      throw this.#reasonFor(error, signal, true);
+    } finally {
+      clearTimeout(timer);
     }
   }
 
@@ -220,23 +215,24 @@ export class Transport {
   }
 
   /** A short plain text that comes with a refusal; a page is never shown. */
-  async #words(answer: Dispatcher.ResponseData): Promise<string | null> {
+  async #words(answer: IncomingMessage, signal: AbortSignal): Promise<string | null> {
     if (headerOf(answer, 'content-type')?.startsWith('text/plain') !== true) {
-      answer.body.destroy();
+      answer.destroy();
       return null;
     }
     let text = '';
-    for await (const chunk of this.#stream(answer.body)) {
+    for await (const chunk of this.#stream(answer, signal)) {
       text += Buffer.from(chunk).toString('utf8');
       if (text.length >= SHOWN_BODY_BYTES) break;
     }
     return text.slice(0, SHOWN_BODY_BYTES).trim() || null;
   }
 
-  #reasonFor(error: unknown, answering: boolean): Error {
-    const { signal, limits } = this.#context;
-    if (signal.aborted) return reasonOf(signal);
-    if (this.#discovery.aborted && error === this.#discovery.reason) {
+  /** @param signal of the request: whatever its abort looks like in Node's errors. */
+  #reasonFor(error: unknown, signal: AbortSignal, answering: boolean): Error {
+    const { signal: own, limits } = this.#context;
+    if (own.aborted) return reasonOf(own);
+    if (signal.aborted) {
       return new TransportError(
         'TRANSPORT_TIMEOUT',
         `${this.#route.peer} took over ${limits.discoveryTimeoutMs} ms to list the refs`,

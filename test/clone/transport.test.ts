@@ -54,7 +54,10 @@ async function open(url: string, change: Partial<TransportContext> = {}): Promis
     signal: new AbortController().signal,
     ...change,
   });
-  opened.push(() => transport[Symbol.asyncDispose]());
+  opened.push(() => {
+    transport[Symbol.dispose]();
+    return Promise.resolve();
+  });
   return transport;
 }
 
