@@ -13,6 +13,16 @@ export {
   parseDeltaHeader,
   sameBeginOf,
 } from './delta';
+export {
+  fillCrcs,
+  fillFanOut,
+  fillOffsets,
+  fillOids,
+  fillPlaces,
+  findEqual,
+  sortRows,
+  sortScratchBytes,
+} from './idx';
 export { FAULT, INFLATE_SCRATCH_BYTES, NEEDS_INPUT, inflate, initInflate } from './inflate';
 export {
   findBroken,

@@ -32,6 +32,18 @@ export interface Kernel {
     resultSize: number,
   ): number;
   crc32(from: number, end: number): number;
+  fillCrcs(rows: number, count: number, crcs: number, out: number): void;
+  fillFanOut(oids: number, count: number, out: number): void;
+  fillOffsets(
+    rows: number,
+    count: number,
+    offsets: number,
+    limit: number,
+    largeCount: number,
+    out: number,
+  ): number;
+  fillOids(rows: number, count: number, oids: number, out: number): void;
+  fillPlaces(rows: number, count: number, out: number): void;
   findBroken(
     words: number,
     namedBy: number,
@@ -40,6 +52,7 @@ export interface Kernel {
     mask: number,
     oids: number,
   ): number;
+  findEqual(rows: number, count: number, oids: number, from: number): number;
   indexOids(oids: number, count: number, slots: number, mask: number): void;
   inflate(from: number, end: number, to: number, size: number): number;
   initCrc32(scratch: number): void;
@@ -50,6 +63,8 @@ export interface Kernel {
   linkWords(): number;
   parseDeltaHeader(delta: number, end: number): number;
   sameBeginOf(instructions: number): number;
+  sortRows(oids: number, count: number, order: number, scratch: number): void;
+  sortScratchBytes(count: number): number;
   takeLinks(
     row: number,
     type: number,

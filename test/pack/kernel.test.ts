@@ -27,7 +27,13 @@ const EXPORTS: { readonly [Name in keyof Kernel]: Shape<Kernel[Name]> } = {
   allocate: 1,
   applyDelta: 6,
   crc32: 2,
+  fillCrcs: 4,
+  fillFanOut: 3,
+  fillOffsets: 6,
+  fillOids: 4,
+  fillPlaces: 3,
   findBroken: 6,
+  findEqual: 4,
   indexOids: 4,
   inflate: 4,
   initCrc32: 1,
@@ -38,6 +44,8 @@ const EXPORTS: { readonly [Name in keyof Kernel]: Shape<Kernel[Name]> } = {
   linkWords: 0,
   parseDeltaHeader: 2,
   sameBeginOf: 1,
+  sortRows: 4,
+  sortScratchBytes: 1,
   takeLinks: 6,
 };
 type Shape<T> = T extends (...values: infer Values extends number[]) => unknown
