@@ -4,6 +4,7 @@
  * to dist/kernel.wasm with the flags of asconfig.json.
  */
 export { adler32 } from './adler32';
+export { setContentRing } from './content-ring';
 export { CRC_SCRATCH_BYTES, crc32, initCrc32 } from './crc32';
 export {
   DELTA_FAULT,
@@ -35,3 +36,32 @@ export {
   takeLinks,
 } from './links';
 export { allocate } from './memory';
+export { setCollects } from './objects';
+export { releaseMessage, takeEntries } from './queue';
+export {
+  faultBase,
+  faultBaseSize,
+  faultDelta,
+  faultDeltaSize,
+  faultRow,
+  madeBytes,
+  setResolver,
+} from './resolver';
+export {
+  addRow,
+  base,
+  count,
+  inflatedBytes,
+  owner,
+  packOffset,
+  placed,
+  scan,
+  setScanner,
+  skip,
+  stopBefore,
+  takeInflated,
+  taken,
+  useQueues,
+  wholeCount,
+} from './scanner';
+export { setTable } from './table';

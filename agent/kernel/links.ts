@@ -5,11 +5,8 @@
  * read ends in silence.
  */
 import { allocate } from './memory';
+import { COMMIT, OID_BYTES, TAG, TREE } from './table';
 
-const COMMIT: i32 = 1;
-const TREE: i32 = 2;
-const TAG: i32 = 4;
-const OID_BYTES: usize = 20;
 const HEX_BYTES: usize = 40;
 /** The end of a name and an oid: no entry of a tree has less behind its mode. */
 const LEAST_ENTRY: usize = 1 + OID_BYTES;

@@ -1,22 +1,31 @@
 /**
- * Entries in, one by one as the pack brings them; their oids and types in the entry table out. An
- * object that is stored whole is named and kept, a delta is applied to its base at once: to the kept
- * content, or to one made again from the file. Where there is none (a ref-delta, a base too large to
- * be kept) it stays as it is: resolve-deltas.ts takes it when the pack is complete.
+ * The kernel of one thread, with all that it needs: entries in, by a window of the pack or by a queue;
+ * objects out, named in the entry table and shown to the tap. Here is what the kernel leaves to
+ * TypeScript: SHA-1, reading the pack's file, and what is wrong with a delta.
  */
+import { randomInt } from 'node:crypto';
 import { PackError } from '../errors.ts';
-import { ContentRing } from './content-ring.ts';
-import { DeltaFault, DeltaHeader, applyDelta, sameBeginOf } from './delta.ts';
-import { OBJECT_TYPE } from './entry-header.ts';
+import { DeltaFault, DeltaHeader, applyDelta } from './delta.ts';
 import { EntryReader } from './entry-reader.ts';
-import { NO_BASE, type EntryColumns } from './entry-table.ts';
+import { addressesOf, type EntryRingMemory } from './entry-ring.ts';
+import type { EntryColumns } from './entry-table.ts';
 import { createInflater } from './inflate.ts';
-import type { PackLimits } from './limits.ts';
-import type { LinkCollector } from './object-links.ts';
-import { hashObject } from './object-hash.ts';
+import { KERNEL_PAGE_BYTES, instantiateKernel, type Kernel } from './kernel.ts';
+import type { PackLimits, PackTuning } from './limits.ts';
+import { HEADROOM, SLACK, hashPiece } from './object-hash.ts';
+import type { Links } from './object-links.ts';
+import type { PackMemory } from './pack-memory.ts';
 
-/** In place of where a content begins. */
-const NOWHERE = -1;
+/** What the kernel comes back with: agent/kernel/resolver.ts, agent/kernel/entry-ring.ts. */
+const DONE = 0;
+const WRONG_DELTA = 1;
+const OVER_LIMIT = 2;
+const MESSAGE = -2;
+const END = -3;
+
+const CONTENT_RING_UNIT = 64;
+/** At least, for the kernel's tables for inflating and CRC-32: a page each. */
+const SCRATCH_BYTES = KERNEL_PAGE_BYTES;
 
 /** Sees objects while their contents are at hand. */
 export interface ContentTap {
@@ -24,174 +33,204 @@ export interface ContentTap {
   take(row: number, type: number, content: Buffer, start: number, size: number): void;
 }
 
+/** Addresses of what one thread has for itself. */
+interface Places {
+  readonly inflate: number;
+  readonly crc: number;
+  /** The contents of the objects made last, and where each row's is. */
+  readonly contents: number;
+  readonly contentBytes: number;
+  readonly contentOfRow: number;
+  /** HEADROOM, room for one entry, SLACK. */
+  readonly scratch: number;
+  readonly scratchBytes: number;
+  readonly chain: number;
+  readonly chainRows: number;
+}
+
+/** All that a resolver needs; a message to a thread. */
+export interface ResolverStart {
+  readonly module: WebAssembly.Module;
+  readonly memory: WebAssembly.Memory;
+  readonly columns: EntryColumns;
+  /** The pack file: an entry is in it before it comes here; a descriptor serves all threads of a process. */
+  readonly fd: number;
+  readonly limits: PackLimits;
+  readonly places: Places;
+  /** Of the tables of links; null where none are collected. */
+  readonly linkSeeds: readonly [number, number] | null;
+}
+
+/** Takes the memory of one resolver. Throws PACK_LIMIT. */
+export function prepareResolver(
+  memory: PackMemory,
+  { contentRingBytes, streamBytes }: PackTuning,
+  given: Omit<ResolverStart, 'memory' | 'places' | 'linkSeeds'> & {
+    readonly collectLinks: boolean;
+  },
+): ResolverStart {
+  const { collectLinks, ...start } = given;
+  const { limits, columns } = start;
+  const take = (bytes: number): number => memory.take(bytes).byteOffset;
+  const contentBytes = Math.ceil(contentRingBytes / CONTENT_RING_UNIT) * CONTENT_RING_UNIT;
+  const chainRows = limits.chainDepth + 1;
+  const places = {
+    inflate: take(SCRATCH_BYTES),
+    crc: take(SCRATCH_BYTES),
+    contents: take(contentBytes),
+    contentBytes,
+    contentOfRow: take(columns.offsets.length * 4),
+    scratch: take(HEADROOM + streamBytes + SLACK),
+    scratchBytes: streamBytes,
+    chain: take(chainRows * 4),
+    chainRows,
+  };
+  const seed = (): number => randomInt(2 ** 32);
+  const linkSeeds = collectLinks ? ([seed(), seed()] as const) : null;
+  return { ...start, memory: memory.memory, places, linkSeeds };
+}
+
 export class ArrivalResolver {
-  /** Bytes of content made so far. */
-  expandedBytes = 0;
-  /** Objects that have a name by now. */
-  resolvedCount = 0;
+  readonly kernel: Kernel;
   tap: ContentTap | undefined;
-  /** What the objects made here lead to. */
-  readonly links: LinkCollector | undefined;
-  readonly #columns: EntryColumns;
-  readonly #limits: PackLimits;
-  readonly #ring: ContentRing;
+  /** Sees trees that are stored whole; returns whether more of them are wanted. */
+  treeTap: ((content: Buffer, start: number, size: number) => boolean) | undefined;
+  readonly #start: ResolverStart;
+  #bytes: Buffer;
   readonly #inflater = createInflater();
   readonly #reader: EntryReader;
-  #delta = Buffer.allocUnsafeSlow(16 * 1024);
-  readonly #header = new DeltaHeader();
-  /** Of what was made last: so many bytes at its begin and end are its base's. */
-  #sameBegin = 0;
-  #sameEnd = 0;
 
-  /** @param fd the pack file; an entry is in it before it comes here. */
-  constructor(
-    columns: EntryColumns,
-    fd: number,
-    limits: PackLimits,
-    ringBytes: number,
-    links: LinkCollector | undefined,
-  ) {
-    this.links = links;
+  constructor(start: ResolverStart) {
+    this.#start = start;
+    const { columns, fd, module, memory } = start;
+    this.#bytes = Buffer.from(memory.buffer);
     const rows = columns.offsets.length;
-    this.#columns = columns;
-    this.#limits = limits;
-    this.#ring = new ContentRing(ringBytes, rows);
     // A base is never the last row, so that the end of the last one is not asked for.
     this.#reader = new EntryReader(fd, columns, rows, 0, this.#inflater);
+    this.kernel = instantiateKernel(module, memory, {
+      objects: { made: this.#made.bind(this) },
+      resolver: {
+        readEntry: (row, to) => {
+          this.#reader.read(row, this.#bytes, to >>> 0);
+        },
+      },
+      scanner: {
+        tree: (content, size) =>
+          this.treeTap?.(this.#bytes, content >>> 0, size) === true ? 1 : 0,
+      },
+    });
+    setUp(this.kernel, start);
   }
 
-  /** Takes what the pack stores at `row`, inflated: source[start, …), HEADROOM before it. */
-  take(row: number, isDelta: boolean, source: Buffer, start: number, size: number): void {
-    if (isDelta) this.#takeDelta(row, source, start, size);
-    else this.#takeWhole(row, source, start, size);
+  /** All of the kernel's memory, so that an address is an index. */
+  get bytes(): Buffer {
+    return this.#bytes;
   }
 
-  #takeWhole(row: number, source: Buffer, start: number, size: number): void {
-    const { types, oids } = this.#columns;
-    const type = types[row]!;
-    hashObject(type, source, start, size, oids, row);
-    this.resolvedCount++;
-    this.links?.take(row, type, source, start, size);
-    this.tap?.take(row, type, source, start, size);
-    const ring = this.#ring;
-    if (!ring.admits(size)) return;
-    const kept = ring.reserve(size);
-    source.copy(ring.bytes, kept, start, start + size);
-    ring.keep(row, kept);
+  /** Looks at the memory again, which has grown. */
+  see(): void {
+    this.#bytes = Buffer.from(this.#start.memory.buffer);
   }
 
-  #takeDelta(row: number, delta: Buffer, start: number, size: number): void {
-    const { types, oids, bases, offsets } = this.#columns;
-    const base = bases[row]!;
-    const baseStart = base < 0 ? NOWHERE : this.#contentOf(base);
-    if (baseStart === NOWHERE) return;
+  /** Bytes of content made so far. */
+  get expandedBytes(): number {
+    return this.kernel.madeBytes.value;
+  }
+
+  /** What the objects made here lead to. Throws PACK_LIMIT. */
+  get links(): Links | null {
+    if (this.#start.linkSeeds === null) return null;
+    const { kernel } = this;
+    const places = kernel.linkPlaces();
+    if (kernel.linksFailed.value !== 0)
+      throw new PackError('PACK_LIMIT', 'no memory for the links of the history');
+    const { buffer } = this.#start.memory;
+    return {
+      words: new Int32Array(buffer, kernel.linkWords() >>> 0, 2 * places),
+      namedBy: new Int32Array(buffer, kernel.linkNamedBy() >>> 0, places),
+    };
+  }
+
+  /** Takes what comes by a queue until there is a message, which `onMessage` is called for, or its end. */
+  takeEntries(ring: EntryRingMemory, onMessage: () => void): void {
+    const [control, bytes, units] = addressesOf(ring);
+    while (true) {
+      const code = this.kernel.takeEntries(control, bytes, units);
+      if (code === END) return;
+      if (code !== MESSAGE) this.requireDone(code);
+      onMessage();
+      this.kernel.releaseMessage(control, units);
+    }
+  }
+
+  /** Throws what the kernel did not return DONE for. */
+  requireDone(code: number): void {
+    if (code === DONE) return;
+    const row = this.kernel.faultRow.value;
+    const offset = this.#start.columns.offsets[row]!;
+    if (code === OVER_LIMIT) {
+      const limit = this.#start.limits.expandedBytes;
+      const message = `entry at ${offset}: the pack expands to over ${limit} bytes`;
+      throw new PackError('PACK_LIMIT', message, { data: { offset, limit } });
+    }
+    if (code !== WRONG_DELTA) throw new TypeError(`expected a code of the kernel, got ${code}`);
+    this.#refuseDelta(offset);
+  }
+
+  /** The same delta once more, for its fault. */
+  #refuseDelta(offset: number): never {
+    const { faultBase, faultBaseSize, faultDelta, faultDeltaSize } = this.kernel;
+    const bytes = this.#bytes;
+    const [base, from] = [faultBase.value >>> 0, faultDelta.value >>> 0];
+    const baseSize = faultBaseSize.value;
+    const end = from + faultDeltaSize.value;
     try {
-      const made = this.#apply(row, baseStart, delta, start, start + size);
-      if (made === NOWHERE) return;
-      const { bytes } = this.#ring;
-      const resultSize = this.#ring.sizeAt(made);
-      const type = types[base]!;
-      hashObject(type, bytes, made, resultSize, oids, row);
-      types[row] = type;
-      this.resolvedCount++;
-      this.links?.take(row, type, bytes, made, resultSize, this.#sameBegin, this.#sameEnd);
-      this.tap?.take(row, type, bytes, made, resultSize);
+      const header = new DeltaHeader();
+      header.parse(bytes, from, end);
+      const { position, resultSize } = header;
+      if (header.baseSize !== baseSize) {
+        throw new DeltaFault(`made for a base of ${header.baseSize} bytes, got ${baseSize}`);
+      }
+      const result = Buffer.allocUnsafe(resultSize);
+      applyDelta(bytes, base, baseSize, bytes, position, end, result, 0, resultSize);
     } catch (error) {
-      throw asDeltaError(error, offsets[row]!);
+      throw asDeltaError(error, offset);
     }
+    throw new TypeError(`the kernel refused the delta at ${offset}, which is well`);
   }
 
-  /** Where in the ring a row's content begins, made again if need be; or NOWHERE. */
-  #contentOf(row: number): number {
-    const ring = this.#ring;
-    let start = ring.find(row);
-    if (start !== NOWHERE) return start;
-    const { types, bases } = this.#columns;
-    const chain: number[] = [];
-    for (let at = row; start === NOWHERE; start = ring.find(at)) {
-      if (types[at]! >= OBJECT_TYPE.ofsDelta) return NOWHERE;
-      chain.push(at);
-      at = bases[at]!;
-      if (at === NO_BASE) break;
-    }
-    if (start === NOWHERE) start = this.#readWhole(chain.pop()!);
-    for (let step = chain.pop(); step !== undefined && start !== NOWHERE; step = chain.pop()) {
-      start = this.#applyStored(step, start);
-    }
-    return start;
-  }
-
-  #readWhole(row: number): number {
-    const size = this.#columns.sizes[row]!;
-    if (!this.#ring.admits(size)) return NOWHERE;
-    const start = this.#ring.reserve(size);
-    this.#reader.read(row, this.#ring.bytes, start);
-    this.#ring.keep(row, start);
-    this.#account(row, size);
-    return start;
-  }
-
-  #applyStored(row: number, baseStart: number): number {
-    const size = this.#columns.sizes[row]!;
-    if (this.#delta.length <= size) this.#delta = Buffer.allocUnsafeSlow(size * 2);
-    this.#reader.read(row, this.#delta, 0);
-    return this.#apply(row, baseStart, this.#delta, 0, size);
-  }
-
-  /** Makes the content of `row` in the ring from its base there; NOWHERE when it is too large. */
-  #apply(row: number, baseStart: number, delta: Buffer, start: number, end: number): number {
-    const ring = this.#ring;
-    const header = this.#header;
-    header.parse(delta, start, end);
-    const { baseSize, resultSize, position } = header;
-    const found = ring.sizeAt(baseStart);
-    if (found !== baseSize) {
-      throw new DeltaFault(`made for a base of ${baseSize} bytes, got ${found}`);
-    }
-    const deltaSize = end - position;
-    // Who takes what is left over refuses it.
-    if (Math.max(baseSize, resultSize) > this.#limits.deltaObjectBytes) return NOWHERE;
-    if (!ring.admits(resultSize + deltaSize)) return NOWHERE;
-    const made = ring.reserve(resultSize, deltaSize);
-    const { bytes } = ring;
-    // One copy more, so that all others are within one buffer.
-    const from = made + resultSize;
-    delta.copy(bytes, from, position, end);
-    const to = from + deltaSize;
-    this.#sameEnd = applyDelta(
-      bytes,
-      baseStart,
-      baseSize,
-      bytes,
-      from,
-      to,
-      bytes,
-      made,
-      resultSize,
-    );
-    this.#sameBegin = sameBeginOf(bytes, from);
-    ring.keep(row, made);
-    this.#account(row, resultSize);
-    return made;
+  #made(row: number, type: number, from: number, content: number, size: number): void {
+    const start = content >>> 0;
+    hashPiece(this.#bytes, from >>> 0, start + size, this.#start.columns.oids, row);
+    this.tap?.take(row, type, this.#bytes, start, size);
   }
 
   [Symbol.dispose](): void {
     this.#inflater.close();
   }
+}
 
-  #account(row: number, size: number): void {
-    this.expandedBytes += size;
-    if (this.expandedBytes <= this.#limits.expandedBytes) return;
-    const offset = this.#columns.offsets[row]!;
-    const limit = this.#limits.expandedBytes;
-    throw new PackError(
-      'PACK_LIMIT',
-      `entry at ${offset}: the pack expands to over ${limit} bytes`,
-      {
-        data: { offset, limit },
-      },
-    );
-  }
+function setUp(kernel: Kernel, { columns, limits, places, linkSeeds }: ResolverStart): void {
+  const { offsets, sizes, crcs, bases, types, headerLengths, depths, oids } = columns;
+  const inOrder = [offsets, sizes, crcs, bases, types, headerLengths, depths, oids] as const;
+  const [o, s, c, b, t, h, d, i] = inOrder.map(({ byteOffset }) => byteOffset);
+  kernel.setTable(o!, s!, c!, b!, t!, h!, d!, i!);
+  kernel.initInflate(places.inflate);
+  kernel.initCrc32(places.crc);
+  const { contents, contentBytes, contentOfRow, scratch, chain, chainRows } = places;
+  kernel.setContentRing(contents, contentBytes, contentOfRow, offsets.length);
+  const { deltaObjectBytes, expandedBytes } = limits;
+  const stored = scratch + HEADROOM;
+  kernel.setResolver(
+    deltaObjectBytes,
+    expandedBytes,
+    stored,
+    places.scratchBytes,
+    chain,
+    chainRows,
+  );
+  kernel.setCollects(linkSeeds === null ? 0 : 1);
+  if (linkSeeds !== null) kernel.initLinks(...linkSeeds);
 }
 
 /** What is wrong with a delta's instructions, as an error that says where it stands. */

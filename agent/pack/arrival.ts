@@ -7,9 +7,12 @@ import { untilAborted } from './abortable.ts';
 import { ArrivedObjects } from './arrived-objects.ts';
 import type { ArrivalObserver, ObserverTaps } from './arrival-observer.ts';
 import { SpaceGuard } from './disk-space.ts';
+import { createEntryRing } from './entry-ring.ts';
 import type { EntryScanner } from './entry-scanner.ts';
 import { PackError } from '../errors.ts';
 import type { PackLimits, PackTuning } from './limits.ts';
+import { SLACK } from './object-hash.ts';
+import type { PackMemory } from './pack-memory.ts';
 import { PackReceiver } from './pack-receiver.ts';
 import { PackScan } from './pack-scan.ts';
 import type { PackThreads } from './pack-threads.ts';
@@ -19,13 +22,13 @@ import type { Turn } from './turns.ts';
 export interface ArrivalContext {
   /** The pack file, empty, open for both. */
   readonly fd: number;
+  readonly memory: PackMemory;
   /** Where it is. */
   readonly packDir: string;
   readonly limits: PackLimits;
   readonly tuning: PackTuning;
   readonly meter: ProgressMeter;
   readonly observer: ArrivalObserver | undefined;
-  readonly collectLinks: boolean;
   readonly signal: AbortSignal | undefined;
   /** Of several packs in one process. */
   readonly turn: Turn | undefined;
@@ -56,7 +59,7 @@ export class Arrival {
 
   /** Takes the whole stream. Throws PackError, MountError (the disk), the source's error, the signal's reason. */
   async run(source: AsyncIterable<Uint8Array>): Promise<Arrived> {
-    const { fd, limits, tuning, meter, signal, turn } = this.#context;
+    const { fd, memory, limits, tuning, meter, signal, turn } = this.#context;
     const receiver = new PackReceiver(fd, limits);
     const hooks = {
       onStop: () => this.#goOn(),
@@ -64,7 +67,9 @@ export class Arrival {
         this.#afterWindow();
       },
     };
-    const scan = new PackScan(fd, receiver, this.#scanner, tuning.windowBytes, hooks, turn);
+    // What is read behind its end has no meaning, but must be there.
+    const window = memory.take(tuning.windowBytes + SLACK).subarray(0, tuning.windowBytes);
+    const scan = new PackScan(fd, receiver, this.#scanner, window, hooks, turn);
     const stop = new AbortController();
     const stopped = signal === undefined ? stop.signal : AbortSignal.any([signal, stop.signal]);
     const scanning = scan.run().catch((error: unknown) => {
@@ -121,14 +126,21 @@ export class Arrival {
 
   /** Starts the threads once; the scanner goes on alone until they are up. */
   #startThreads(): void {
-    const { fd, limits, tuning, collectLinks, turn } = this.#context;
-    const { entryRingBytes, contentRingBytes } = tuning;
+    const { memory, tuning, turn } = this.#context;
+    const scanner = this.#scanner;
     const threads = Math.min(tuning.threads, turn?.threads ?? tuning.threads);
-    if (this.#threading !== undefined || threads === 0 || this.#scanner.totalObjects <= 0) return;
-    const columns = this.#scanner.table.columns();
-    const given = { columns, fd, limits, contentRingBytes, collectLinks };
-    this.#threading = this.#threads.start(threads, entryRingBytes, given).then((rings) => {
-      this.#scanner.parts.router.useThreads(rings);
+    if (this.#threading !== undefined || threads === 0 || scanner.totalObjects <= 0) return;
+    const starts = Array.from({ length: threads }, () => ({
+      ring: createEntryRing(memory, tuning.entryRingBytes),
+      resolver: scanner.prepareThread(),
+    }));
+    this.#threading = this.#threads.start(starts).then((writers) => {
+      if (writers.length > 0) {
+        scanner.useThreads(
+          starts.map(({ ring }) => ring),
+          writers,
+        );
+      }
     });
     // The queues are new: there is room.
     if (this.#taps !== null) void this.#threads.tell(this.#taps.message);
@@ -137,9 +149,9 @@ export class Arrival {
   /** Mends what the scanner stopped for. */
   async #goOn(): Promise<void> {
     const { stopped } = this.#scanner;
-    if (stopped === 'first tree') await this.#beforeTrees();
-    else if (stopped === 'first blob') await this.#beforeBlobs();
-    else await this.#scanner.parts.router.awaited?.progress(ROOM_INTERVAL_MS);
+    if (stopped === 'tree') await this.#beforeTrees();
+    else if (stopped === 'blob') await this.#beforeBlobs();
+    else await this.#scanner.awaited?.progress(ROOM_INTERVAL_MS);
     this.#threads.throwIfFailed();
     this.#context.signal?.throwIfAborted();
   }
@@ -153,7 +165,7 @@ export class Arrival {
       this.#taps = this.#show((objects) => observer?.beforeTrees(objects) ?? null);
     }
     if (this.#taps === null) return;
-    this.#scanner.parts.resolver.tap = this.#taps.tap;
+    this.#scanner.resolver.tap = this.#taps.tap;
     await this.#threads.tell(this.#taps.message);
   }
 

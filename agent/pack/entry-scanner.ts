@@ -1,92 +1,117 @@
 /**
- * The pack's bytes in, in windows; the rows of the entry table out. Each entry is parsed, inflated and
- * CRC-32'd as it passes, and goes to the router with its content. The end of an entry is known only
- * by inflating it, so that an entry cut off by the window's end is tried again when the window has
- * moved on; one that does not fit a window, or is larger than `streamBytes`, goes through piece by
- * piece and is named here. Format: gitformat-pack.
+ * The pack's bytes in, in windows of the kernel's memory; the rows of the entry table out. The kernel
+ * (agent/kernel/scanner.ts) parses and inflates each entry as it passes, and has it made into an object
+ * here or in a pack thread. Here is what it leaves: an entry that does not fit a window, or is
+ * larger than `streamBytes`, goes through piece by piece and is named here; a stream that it refuses
+ * is shown to zlib; and what is wrong with an entry is said. Format: gitformat-pack.
  */
-import type { Hash } from 'node:crypto';
-import zlib from 'node:zlib';
-import { PackError } from '../errors.ts';
-import { ArrivalResolver } from './arrival-resolver.ts';
-import { EntryHeader, OBJECT_TYPE, OID_BYTES } from './entry-header.ts';
-import { EntryRouter } from './entry-router.ts';
-import { BASE_BY_OID, EntryTable, NO_BASE } from './entry-table.ts';
+import { ArrivalResolver, prepareResolver, type ResolverStart } from './arrival-resolver.ts';
+import { EntryHeader, OBJECT_TYPE } from './entry-header.ts';
+import { listOfRings, type EntryRingMemory, type EntryRingWriter } from './entry-ring.ts';
+import { refusalOf } from './entry-refusal.ts';
+import { EntryStream } from './entry-stream.ts';
+import { EntryTable, NO_BASE } from './entry-table.ts';
 import { createInflater } from './inflate.ts';
 import type { ArrivalObserver } from './arrival-observer.ts';
-import { InflateFault, NEEDS_INPUT, asPackError, type Inflater } from './inflater.ts';
+import { NEEDS_INPUT, asLocated, type Inflater } from './inflater.ts';
+import { kernelModule, type Kernel } from './kernel.ts';
 import type { PackLimits, PackTuning } from './limits.ts';
-import type { LinkCollector } from './object-links.ts';
-import { beginObjectHash } from './object-hash.ts';
+import { HEADROOM, SLACK } from './object-hash.ts';
 import { PACK_HEADER_BYTES, parsePackHeader } from './pack-header.ts';
+import type { PackMemory } from './pack-memory.ts';
 
-interface Parts {
-  readonly resolver: ArrivalResolver;
-  readonly router: EntryRouter;
+/** What the kernel's scan comes back with (agent/kernel/scanner.ts); others are the resolver's. */
+const ENDED = 0;
+const NO_ROOM = 3;
+const STOPPED = 4;
+const LARGE = 5;
+const WRONG_HEADER = 6;
+const WRONG_STREAM = 7;
+
+type Stop = 'no' | 'no room' | 'tree' | 'blob';
+
+export interface ScannerContext {
+  /** The file that the bytes are in before they come here. */
+  readonly fd: number;
+  readonly memory: PackMemory;
+  readonly limits: PackLimits;
+  readonly tuning: PackTuning;
+  readonly collectLinks: boolean;
 }
 
 export class EntryScanner {
   readonly table = new EntryTable();
   /** Why the last `scan` came back early; it takes no more before that is mended. */
-  stopped: 'no' | 'no room' | 'first tree' | 'first blob' = 'no';
-  /** Looks at whole trees; `scan` comes back before the first tree and the first blob for it. */
+  stopped: Stop = 'no';
+  /** Looks at whole trees. */
   observer: Pick<ArrivalObserver, 'wantsTrees' | 'takeTree'> | undefined;
-  #treeSeen = false;
-  #blobSeen = false;
   /** What the pack's header claims. */
   totalObjects = -1;
-  /** Bytes that inflating made so far. */
-  expandedBytes = 0;
+  readonly #context: ScannerContext;
+  /** For what goes through in pieces. */
   readonly #inflater: Inflater = createInflater();
-  readonly #fd: number;
-  readonly #links: LinkCollector | undefined;
   /** Commits, trees and tags that went through in pieces: nobody has seen them whole. */
   readonly unseenRows: number[] = [];
-  readonly #limits: PackLimits;
-  readonly #tuning: PackTuning;
-  #parts: Parts | undefined;
+  #resolver: ArrivalResolver | undefined;
+  #given: Omit<ResolverStart, 'memory' | 'places' | 'linkSeeds'> | undefined;
+  #rings: readonly EntryRingWriter[] = [];
   readonly #header = new EntryHeader();
-  /** Place in the pack of the first byte that was not taken yet. */
-  #offset = 0;
-  /** The entry that goes through in pieces: its row, and its hash unless it is a delta. */
-  #streamedRow = -1;
-  #streamedHash: Hash | undefined;
+  /** The entry that goes through in pieces. */
+  #stream: EntryStream | undefined;
 
-  /** @param fd the file that the bytes are in before they come here. */
-  constructor(fd: number, limits: PackLimits, tuning: PackTuning, links?: LinkCollector) {
-    this.#links = links;
-    this.#fd = fd;
-    this.#limits = limits;
-    this.#tuning = tuning;
+  constructor(context: ScannerContext) {
+    this.#context = context;
   }
 
-  /** Who makes objects of the entries; there once the pack's header was seen. */
-  get parts(): Parts {
-    if (this.#parts === undefined) throw new TypeError('the pack has not begun');
-    return this.#parts;
+  /** Who makes objects in this thread; there once the pack's header was seen. */
+  get resolver(): ArrivalResolver {
+    if (this.#resolver === undefined) throw new TypeError('the pack has not begun');
+    return this.#resolver;
   }
 
-  /**
-   * For when all entries were sent: gives the memory for contents back.
-   * @returns bytes of content made while the pack arrived.
-   */
-  endArrival(): number {
-    const { resolver } = this.parts;
-    resolver[Symbol.dispose]();
-    // What is left over is made in other buffers; the contents of 50 MB would stand beside this one.
-    this.#parts = undefined;
-    return this.expandedBytes + resolver.expandedBytes;
+  get #kernel(): Kernel {
+    return this.resolver.kernel;
   }
 
   /** True when all entries that the header claims are in the table. */
   get complete(): boolean {
-    return this.table.count === this.totalObjects && this.#streamedRow === -1;
+    return this.table.count === this.totalObjects && this.#stream === undefined;
+  }
+
+  /** Bytes of content made while the pack arrived. */
+  get expandedBytes(): number {
+    return this.#kernel.inflatedBytes.value + this.resolver.expandedBytes;
+  }
+
+  /** Takes the memory of one more resolver, for a thread. Throws PACK_LIMIT. */
+  prepareThread(): ResolverStart {
+    const { memory, tuning, collectLinks } = this.#context;
+    if (this.#given === undefined) throw new TypeError('the pack has not begun');
+    return prepareResolver(memory, tuning, { ...this.#given, collectLinks });
+  }
+
+  /** From now on new bases go to these threads. */
+  useThreads(queues: readonly EntryRingMemory[], writers: readonly EntryRingWriter[]): void {
+    this.#rings = writers;
+    this.#kernel.useQueues(listOfRings(this.#context.memory, queues), queues.length);
+    this.resolver.see();
+  }
+
+  /** The queue that was found to be full, for who waits for it. */
+  get awaited(): EntryRingWriter | undefined {
+    return this.#rings[this.#kernel.owner.value - 1];
+  }
+
+  /** `scan` comes back before the next entry of this type, once. */
+  stopBefore(type: 'tree' | 'blob'): void {
+    this.#kernel.stopBefore(OBJECT_TYPE[type]);
   }
 
   /**
    * Takes what it can of window[start, end) and returns how many bytes that was: header and entries.
-   * The trailer is for the caller to keep back. With `full` the window cannot hold more, so that an entry cut
-   * off at its end and beginning at `start` must go through in pieces. Throws PackError.
+   * The window is in the kernel's memory; the trailer is for the caller to keep back. With `full` it
+   * cannot hold more, so that an entry cut off at its end and beginning at `start` must go through in
+   * pieces. Throws PackError.
    */
   scan(window: Buffer, start: number, end: number, full: boolean): number {
     this.stopped = 'no';
@@ -95,153 +120,131 @@ export class EntryScanner {
       if (end - start < PACK_HEADER_BYTES) return 0;
       this.#begin(window, start);
       position += PACK_HEADER_BYTES;
-      this.#offset += PACK_HEADER_BYTES;
+      this.#kernel.skip(PACK_HEADER_BYTES);
     }
     while (!this.complete && position < end) {
-      const taken = this.#scanEntry(window, position, end, full && position === start);
-      if (taken === NEEDS_INPUT) break;
-      position += taken;
-      this.#offset += taken;
+      const from = position;
+      const stream = this.#stream;
+      if (stream !== undefined) position += this.#continue(stream, window, position, end);
+      else position = this.#scanEntries(window, position, end, full && position === start);
+      // Typed anew: `stopped` has changed meanwhile.
+      if (position === from || (this.stopped as Stop) !== 'no') break;
     }
-    this.table.endOffset = this.#offset;
-    this.#parts?.router.wake();
+    this.table.endOffset = this.#kernel.packOffset.value;
+    for (const ring of this.#rings) ring.wake();
     return position - start;
   }
 
   #begin(window: Buffer, start: number): void {
-    const count = parsePackHeader(window, start, this.#limits.objectCount);
-    this.table.reserve(count);
-    const { streamBytes, contentRingBytes } = this.#tuning;
-    const { table } = this;
-    const ring = contentRingBytes;
-    const resolver = new ArrivalResolver(table, this.#fd, this.#limits, ring, this.#links);
-    this.#parts = { resolver, router: new EntryRouter(resolver, count, streamBytes) };
+    const { fd, memory, limits, tuning } = this.#context;
+    const count = parsePackHeader(window, start, limits.objectCount);
+    this.table.reserve(count, memory);
+    this.#given = { module: kernelModule(), columns: this.table.columns(), fd, limits };
+    const scratch = memory.take(HEADROOM + tuning.streamBytes + SLACK).byteOffset;
+    const owners = memory.take(count).byteOffset;
+    this.#resolver = new ArrivalResolver(this.prepareThread());
+    this.#resolver.treeTap = (content, from, size) => {
+      this.observer?.takeTree(content, from, size);
+      return this.observer?.wantsTrees === true;
+    };
+    const { objectBytes, expandedBytes: most, chainDepth } = limits;
+    const { streamBytes } = tuning;
+    this.#kernel.setScanner(count, streamBytes, objectBytes, most, chainDepth, scratch, owners);
     this.totalObjects = count;
+    if (this.observer === undefined) return;
+    this.stopBefore('tree');
+    this.stopBefore('blob');
   }
 
-  #scanEntry(window: Buffer, start: number, end: number, mustTake: boolean): number {
-    const offset = this.#streamedRow === -1 ? this.#offset : this.table.offsets[this.#streamedRow]!;
-    try {
-      if (this.#streamedRow !== -1) return this.#continueStream(window, start, end);
-      const header = this.#header;
-      if (!header.parse(window, start, end, offset)) return NEEDS_INPUT;
-      if (this.observer !== undefined && this.#isFirst(header.type)) return NEEDS_INPUT;
-      const base = this.#baseOf(header);
-      const { size, type } = header;
-      if (size > this.#tuning.streamBytes) return this.#beginStream(window, start, end, base);
-      const { router } = this.parts;
-      if (!router.place(size, base)) {
+  /** Returns up to where it came. */
+  #scanEntries(window: Buffer, start: number, end: number, mustTake: boolean): number {
+    const { byteOffset } = window;
+    const kernel = this.#kernel;
+    const wantsTrees = this.observer?.wantsTrees === true ? 1 : 0;
+    const code = kernel.scan(byteOffset + start, byteOffset + end, wantsTrees);
+    const position = (kernel.taken.value >>> 0) - byteOffset;
+    this.#count();
+    switch (code) {
+      case ENDED:
+        if (mustTake && position === start) return this.#beginStream(window, position, end);
+        return position;
+      case NO_ROOM:
         this.stopped = 'no room';
-        return NEEDS_INPUT;
-      }
-      const { buffer, start: contentStart } = router;
-      const dataStart = start + header.length;
-      const used = this.#inflater.inflate(window, dataStart, end, buffer, contentStart, size);
-      if (used === NEEDS_INPUT)
-        return mustTake ? this.#beginStream(window, start, end, base) : NEEDS_INPUT;
-      const row = this.#addRow(window, base);
-      const taken = header.length + used;
-      this.table.crcs[row] = zlib.crc32(window.subarray(start, start + taken));
-      if (type === OBJECT_TYPE.tree && this.observer?.wantsTrees === true) {
-        this.observer.takeTree(buffer, contentStart, size);
-      }
-      router.send(row, type >= OBJECT_TYPE.ofsDelta, size);
-      return taken;
-    } catch (error) {
-      if (error instanceof InflateFault) throw asPackError(error, offset);
-      throw error;
+        return position;
+      case STOPPED:
+        this.#header.parse(window, position, end, kernel.packOffset.value);
+        this.stopped = this.#header.type === OBJECT_TYPE.tree ? 'tree' : 'blob';
+        return position;
+      case LARGE:
+        return this.#beginStream(window, position, end);
+      case WRONG_HEADER:
+        return this.#refuseHeader(window, position, end);
+      case WRONG_STREAM:
+        return this.#inflateAgain(window, position, end);
+      default:
+        this.resolver.requireDone(code);
+        return position;
     }
   }
 
-  #checkSize(size: number, offset: number): void {
-    this.expandedBytes += size;
-    const { objectBytes, expandedBytes } = this.#limits;
-    if (size > objectBytes) {
-      throw overLimit(`entry at ${offset} claims ${size} bytes`, offset, objectBytes);
-    }
-    if (this.expandedBytes > expandedBytes) {
-      throw overLimit('the pack expands to more', offset, expandedBytes);
-    }
+  /** By zlib, whose opinion counts. */
+  #inflateAgain(window: Buffer, start: number, end: number): number {
+    const kernel = this.#kernel;
+    const offset = kernel.packOffset.value;
+    const header = this.#header;
+    header.parse(window, start, end, offset);
+    const { bytes } = this.resolver;
+    const from = start + header.length;
+    const to = kernel.placed.value >>> 0;
+    const used = asLocated(offset, () =>
+      this.#inflater.inflate(window, from, end, bytes, to, header.size),
+    );
+    if (used === NEEDS_INPUT) return start;
+    this.resolver.requireDone(kernel.takeInflated(used));
+    this.#count();
+    return start + header.length + used;
   }
 
-  /** Stops before the first tree and the first blob, once each. */
-  #isFirst(type: number): boolean {
-    if (type === OBJECT_TYPE.tree && !this.#treeSeen) {
-      this.#treeSeen = true;
-      this.stopped = 'first tree';
-    } else if (type === OBJECT_TYPE.blob && !this.#blobSeen) {
-      this.#blobSeen = true;
-      this.stopped = 'first blob';
-    }
-    return this.stopped !== 'no';
+  /** The same header once more, for what is wrong with it. */
+  #refuseHeader(window: Buffer, start: number, end: number): never {
+    const { packOffset, base, inflatedBytes } = this.#kernel;
+    const [header, offset] = [this.#header, packOffset.value];
+    header.parse(window, start, end, offset);
+    const depth = (this.table.depths[base.value] ?? 0) + 1;
+    const entry = { header, offset, base: base.value, depth, inflatedBytes: inflatedBytes.value };
+    throw refusalOf(entry, this.#context.limits);
   }
 
-  /** The row that the entry builds on, NO_BASE or BASE_BY_OID. */
-  #baseOf({ type, baseDistance }: EntryHeader): number {
-    if (type === OBJECT_TYPE.refDelta) return BASE_BY_OID;
-    if (type !== OBJECT_TYPE.ofsDelta) return NO_BASE;
-    const base = this.table.rowAt(this.#offset - baseDistance);
-    if (base >= 0) return base;
-    const message = `entry at ${this.#offset}: no entry begins at its delta base's offset ${this.#offset - baseDistance}`;
-    throw new PackError('PACK_DELTA_OFFSET', message, { data: { offset: this.#offset } });
+  #beginStream(window: Buffer, start: number, end: number): number {
+    const kernel = this.#kernel;
+    const header = this.#header;
+    if (!header.parse(window, start, end, kernel.packOffset.value)) return start;
+    const row = kernel.addRow();
+    this.#count();
+    if (kernel.base.value === NO_BASE && header.type !== OBJECT_TYPE.blob)
+      this.unseenRows.push(row);
+    const position = start + header.length;
+    const head = window.subarray(start, position);
+    this.#stream = new EntryStream(this.table, this.#inflater, row, header, head);
+    kernel.skip(header.length);
+    return position + this.#continue(this.#stream, window, position, end);
   }
 
-  /** A row for the entry that `#header` describes. */
-  #addRow(window: Buffer, base: number): number {
-    const { table } = this;
-    const { type, size, length, baseOidStart } = this.#header;
-    this.#checkSize(size, this.#offset);
-    const row = table.add(this.#offset);
-    if (type === OBJECT_TYPE.refDelta) {
-      window.copy(table.oids, row * OID_BYTES, baseOidStart, baseOidStart + OID_BYTES);
-    }
-    if (base === NO_BASE) table.wholeCount++;
-    table.types[row] = type;
-    table.sizes[row] = size;
-    table.bases[row] = base;
-    table.headerLengths[row] = length;
-    if (base >= 0) table.depths[row] = this.#depthOn(base);
-    return row;
-  }
-
-  #depthOn(base: number): number {
-    const depth = this.table.depths[base]! + 1;
-    const limit = this.#limits.chainDepth;
-    if (depth <= limit) return depth;
-    throw overLimit(`entry at ${this.#offset}: a chain of ${depth} deltas`, this.#offset, limit);
-  }
-
-  #beginStream(window: Buffer, start: number, end: number, base: number): number {
-    const { type, size, length } = this.#header;
-    const row = this.#addRow(window, base);
-    this.#streamedRow = row;
-    this.#streamedHash = type < OBJECT_TYPE.ofsDelta ? beginObjectHash(type, size) : undefined;
-    if (base === NO_BASE && type !== OBJECT_TYPE.blob) this.unseenRows.push(row);
-    this.table.crcs[row] = zlib.crc32(window.subarray(start, start + length));
-    this.#inflater.begin(size);
-    return length + this.#continueStream(window, start + length, end);
-  }
-
-  #continueStream(window: Buffer, start: number, end: number): number {
-    const row = this.#streamedRow;
-    const { crcs, oids } = this.table;
-    const hash = this.#streamedHash;
-    const taken = this.#inflater.push(window, start, end, (piece) => hash?.update(piece));
-    crcs[row] = zlib.crc32(window.subarray(start, start + taken), crcs[row]);
-    if (this.#inflater.ended) {
-      hash?.digest().copy(oids, row * OID_BYTES);
-      this.#streamedRow = -1;
-      this.#streamedHash = undefined;
-    }
+  #continue(stream: EntryStream, window: Buffer, start: number, end: number): number {
+    const taken = stream.take(window, start, end);
+    this.#kernel.skip(taken);
+    if (stream.ended) this.#stream = undefined;
     return taken;
+  }
+
+  /** What the kernel has counted. */
+  #count(): void {
+    this.table.count = this.#kernel.count.value;
+    this.table.wholeCount = this.#kernel.wholeCount.value;
   }
 
   [Symbol.dispose](): void {
     this.#inflater.close();
-    this.#parts?.resolver[Symbol.dispose]();
+    this.#resolver?.[Symbol.dispose]();
   }
-}
-
-function overLimit(what: string, offset: number, limit: number): PackError {
-  return new PackError('PACK_LIMIT', `${what}, the limit is ${limit}`, { data: { offset, limit } });
 }

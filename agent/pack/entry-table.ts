@@ -1,11 +1,11 @@
 /**
- * Every entry of a pack, one row each, in pack order: 48 bytes a row in typed arrays on shared
- * memory, so that threads work on one table while it fills. The columns have room for as many rows
- * as the header claims, but the system commits a page of them only when a row in it is written: the
- * memory grows with the entries that arrived, not with the claim.
+ * Every entry of a pack, one row each, in pack order: 48 bytes a row in typed arrays on the kernel's
+ * memory, so that it and all threads work on one table while it fills. The columns have room for as
+ * many rows as the header claims, but the system commits a page of them only when a row in it is
+ * written: the memory grows with the entries that arrived, not with the claim.
  */
-import { PackError } from '../errors.ts';
 import { OBJECT_TYPE, OID_BYTES } from './entry-header.ts';
+import type { PackMemory } from './pack-memory.ts';
 
 /** `base` of an entry that is stored whole. */
 export const NO_BASE = -1;
@@ -49,22 +49,8 @@ export class EntryTable implements EntryColumns {
   endOffset = 0;
 
   /** Makes room for `capacity` rows, once, before the first. Throws PACK_LIMIT. */
-  reserve(capacity: number): void {
-    try {
-      Object.assign(this, allocateColumns(capacity));
-    } catch (error) {
-      if (!(error instanceof RangeError)) throw error;
-      throw new PackError('PACK_LIMIT', `no memory for a table of ${capacity} objects`, {
-        cause: error,
-      });
-    }
-  }
-
-  /** Adds a row for an entry at `offset`; returns its number. The caller fills the columns. */
-  add(offset: number): number {
-    const row = this.count++;
-    this.offsets[row] = offset;
-    return row;
+  reserve(capacity: number, memory: PackMemory): void {
+    Object.assign(this, allocateColumns(capacity, memory));
   }
 
   /** The columns alone, as a message to a thread. */
@@ -72,33 +58,22 @@ export class EntryTable implements EntryColumns {
     const { offsets, sizes, crcs, bases, types, headerLengths, depths, oids } = this;
     return { offsets, sizes, crcs, bases, types, headerLengths, depths, oids };
   }
-
-  /** The row of the entry that begins at `offset`, or -1. */
-  rowAt(offset: number): number {
-    const { offsets } = this;
-    let low = 0;
-    let high = this.count - 1;
-    while (low <= high) {
-      const middle = (low + high) >>> 1;
-      const found = offsets[middle]!;
-      if (found === offset) return middle;
-      if (found < offset) low = middle + 1;
-      else high = middle - 1;
-    }
-    return -1;
-  }
 }
 
-function allocateColumns(capacity: number): EntryColumns {
+function allocateColumns(capacity: number, memory: PackMemory): EntryColumns {
+  const take = (bytes: number): [ArrayBufferLike, number, number] => {
+    const { buffer, byteOffset } = memory.take(capacity * bytes);
+    return [buffer, byteOffset, capacity];
+  };
   return {
-    offsets: new Float64Array(new SharedArrayBuffer(capacity * 8)),
-    sizes: new Float64Array(new SharedArrayBuffer(capacity * 8)),
-    crcs: new Uint32Array(new SharedArrayBuffer(capacity * 4)),
-    bases: new Int32Array(new SharedArrayBuffer(capacity * 4)),
-    types: new Uint8Array(new SharedArrayBuffer(capacity)),
-    headerLengths: new Uint8Array(new SharedArrayBuffer(capacity)),
-    depths: new Uint16Array(new SharedArrayBuffer(capacity * 2)),
-    oids: Buffer.from(new SharedArrayBuffer(capacity * OID_BYTES)),
+    offsets: new Float64Array(...take(8)),
+    sizes: new Float64Array(...take(8)),
+    crcs: new Uint32Array(...take(4)),
+    bases: new Int32Array(...take(4)),
+    types: new Uint8Array(...take(1)),
+    headerLengths: new Uint8Array(...take(1)),
+    depths: new Uint16Array(...take(2)),
+    oids: memory.take(capacity * OID_BYTES),
   };
 }
 

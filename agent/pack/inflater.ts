@@ -56,3 +56,13 @@ export function asPackError(fault: InflateFault, offset: number): PackError {
     data: { offset },
   });
 }
+
+/** What `inflate` returns; its fault as that of the entry at `offset`. */
+export function asLocated<T>(offset: number, inflate: () => T): T {
+  try {
+    return inflate();
+  } catch (error) {
+    if (error instanceof InflateFault) throw asPackError(error, offset);
+    throw error;
+  }
+}

@@ -21,6 +21,7 @@ import { createLateJob, takeLate } from './late-contents.ts';
 import { PACK_TUNING, type PackLimits, type PackTuning } from './limits.ts';
 import { LinkCollector, collectUnseen, findBrokenRow } from './object-links.ts';
 import { sortTable } from './oid-order.ts';
+import { PackMemory } from './pack-memory.ts';
 import { PackFiles, type TemporaryFile } from './pack-files.ts';
 import { PackThreads } from './pack-threads.ts';
 import { ProgressMeter, type IngestProgress } from './progress-meter.ts';
@@ -67,10 +68,11 @@ export async function ingestPack(
     await using files = new PackFiles(context.packDir);
     const pack = await files.create('tmp_pack_');
     const tuning = { ...PACK_TUNING, ...context.tuning };
-    const links = context.collectLinks === true ? new LinkCollector() : undefined;
+    const { limits, collectLinks = false } = context;
     const { fd } = pack.file;
-    using scanner = new EntryScanner(fd, context.limits, tuning, links);
-    return await new Ingest(context, tuning, scanner, fd, links).run(source, files, pack);
+    const memory = new PackMemory();
+    using scanner = new EntryScanner({ fd, memory, limits, tuning, collectLinks });
+    return await new Ingest(context, tuning, memory, scanner, fd).run(source, files, pack);
   } catch (error) {
     throw asStorageError(error, 'storing the pack');
   }
@@ -82,16 +84,19 @@ class Ingest {
   readonly #meter: ProgressMeter;
   readonly #scanner: EntryScanner;
   readonly #fd: number;
+  readonly #memory: PackMemory;
+  /** Of what the kernel does not see whole. */
   readonly #links: LinkCollector | undefined;
 
   constructor(
     context: IngestContext,
     tuning: PackTuning,
+    memory: PackMemory,
     scanner: EntryScanner,
     fd: number,
-    links: LinkCollector | undefined,
   ) {
-    this.#links = links;
+    this.#links = context.collectLinks === true ? new LinkCollector() : undefined;
+    this.#memory = memory;
     this.#context = context;
     this.#tuning = tuning;
     this.#meter = new ProgressMeter(context.onProgress);
@@ -125,9 +130,8 @@ class Ingest {
 
   #arrivalContext(): ArrivalContext {
     const { packDir, limits, observer, signal, turn } = this.#context;
-    const collectLinks = this.#links !== undefined;
-    const [fd, tuning, meter] = [this.#fd, this.#tuning, this.#meter];
-    return { fd, packDir, limits, tuning, meter, observer, collectLinks, signal, turn };
+    const [fd, memory, tuning, meter] = [this.#fd, this.#memory, this.#tuning, this.#meter];
+    return { fd, memory, packDir, limits, tuning, meter, observer, signal, turn };
   }
 
   /** What is left to do when the pack is there: the broken link, and what puts the files in place. */
@@ -145,8 +149,7 @@ class Ingest {
   /** Names for all that has none yet. */
   async #resolve(packBytes: number, threads: PackThreads): Promise<void> {
     const { limits, signal } = this.#context;
-    const { table } = this.#scanner;
-    const expandedBytes = this.#scanner.endArrival();
+    const { table, expandedBytes } = this.#scanner;
     await threads.finish(signal);
     await resolveDeltas(table, {
       fd: this.#fd,
@@ -197,7 +200,9 @@ class Ingest {
     using objects = new ArrivedObjects(table, this.#fd);
     collectUnseen(links, unseenRows, objects);
     const { count, oids } = table;
-    const check = { found: [links.links, ...threads.links], count, oids };
+    const here = this.#scanner.resolver.links;
+    const found = [links.links, ...(here === null ? [] : [here]), ...threads.links];
+    const check = { found, count, oids };
     const row = threads.count > 0 ? await threads.findBrokenRow(check) : findBrokenRow(check);
     return row === null ? null : oidOf(table, row);
   }

@@ -13,14 +13,12 @@ import { builtFile } from '../own-files.ts';
  * bits, and signed when they come out: an address from the upper half of the memory is negative.
  */
 export interface Kernel {
-  readonly CRC_SCRATCH_BYTES: number;
-  readonly DELTA_FAULT: number;
-  readonly FAULT: number;
-  readonly INFLATE_SCRATCH_BYTES: number;
-  readonly NEEDS_INPUT: number;
-  readonly deltaBaseSize: Variable;
-  readonly deltaResultSize: Variable;
-  readonly linksFailed: Variable;
+  readonly CRC_SCRATCH_BYTES: Value;
+  readonly DELTA_FAULT: Value;
+  readonly FAULT: Value;
+  readonly INFLATE_SCRATCH_BYTES: Value;
+  readonly NEEDS_INPUT: Value;
+  addRow(): number;
   adler32(from: number, end: number): number;
   allocate(bytes: number): number;
   applyDelta(
@@ -31,6 +29,8 @@ export interface Kernel {
     result: number,
     resultSize: number,
   ): number;
+  readonly base: Value;
+  readonly count: Value;
   crc32(from: number, end: number): number;
   fillCrcs(rows: number, count: number, crcs: number, out: number): void;
   fillFanOut(oids: number, count: number, out: number): void;
@@ -44,6 +44,13 @@ export interface Kernel {
   ): number;
   fillOids(rows: number, count: number, oids: number, out: number): void;
   fillPlaces(rows: number, count: number, out: number): void;
+  readonly deltaBaseSize: Value;
+  readonly deltaResultSize: Value;
+  readonly faultBase: Value;
+  readonly faultBaseSize: Value;
+  readonly faultDelta: Value;
+  readonly faultDeltaSize: Value;
+  readonly faultRow: Value;
   findBroken(
     words: number,
     namedBy: number,
@@ -55,16 +62,57 @@ export interface Kernel {
   findEqual(rows: number, count: number, oids: number, from: number): number;
   indexOids(oids: number, count: number, slots: number, mask: number): void;
   inflate(from: number, end: number, to: number, size: number): number;
+  readonly inflatedBytes: Value;
   initCrc32(scratch: number): void;
   initInflate(scratch: number): void;
   initLinks(seedHigh: number, seedLow: number): void;
   linkNamedBy(): number;
   linkPlaces(): number;
   linkWords(): number;
+  readonly linksFailed: Value;
+  readonly madeBytes: Value;
+  readonly owner: Value;
+  readonly packOffset: Value;
   parseDeltaHeader(delta: number, end: number): number;
+  readonly placed: Value;
+  releaseMessage(control: number, units: number): void;
   sameBeginOf(instructions: number): number;
   sortRows(oids: number, count: number, order: number, scratch: number): void;
   sortScratchBytes(count: number): number;
+  scan(from: number, end: number, wantsTrees: number): number;
+  setCollects(collects: number): void;
+  setContentRing(contents: number, bytes: number, contentOfRow: number, rows: number): void;
+  setResolver(
+    deltaObjectBytes: number,
+    expandedBytes: number,
+    scratch: number,
+    scratchBytes: number,
+    chain: number,
+    chainRows: number,
+  ): void;
+  setScanner(
+    objects: number,
+    streamBytes: number,
+    objectBytes: number,
+    expandedBytes: number,
+    chainDepth: number,
+    scratch: number,
+    owners: number,
+  ): void;
+  setTable(
+    offsets: number,
+    sizes: number,
+    crcs: number,
+    bases: number,
+    types: number,
+    headerLengths: number,
+    depths: number,
+    oids: number,
+  ): void;
+  skip(bytes: number): void;
+  stopBefore(type: number): void;
+  takeEntries(control: number, bytes: number, units: number): number;
+  takeInflated(used: number): number;
   takeLinks(
     row: number,
     type: number,
@@ -73,17 +121,31 @@ export interface Kernel {
     sameBegin: number,
     sameEnd: number,
   ): void;
+  readonly taken: Value;
+  useQueues(rings: number, queues: number): void;
+  readonly wholeCount: Value;
 }
 
-/** What the functions of an instance have left in it. */
-export interface Variable {
+/** A constant, or a variable of one instance. */
+export interface Value {
   readonly value: number;
 }
 
-/** Functions of TypeScript that it calls: by the file's name without ending, by their own. */
-export type KernelImports = Readonly<
-  Record<string, Readonly<Record<string, (...values: number[]) => unknown>>>
->;
+/** What the kernel calls, by the file that does. */
+export interface KernelImports {
+  readonly objects: {
+    /** An object has its content: what is hashed begins at `from`. */
+    made(row: number, type: number, from: number, content: number, size: number): void;
+  };
+  readonly resolver: {
+    /** Inflates what the pack stores at `row` to `to`, from the file. */
+    readEntry(row: number, to: number): void;
+  };
+  readonly scanner: {
+    /** Shows a tree that is stored whole; 1 where more of them are wanted. */
+    tree(content: number, size: number): number;
+  };
+}
 
 export const KERNEL_PAGE_BYTES = 2 ** 16;
 /** As in agent/kernel/asconfig.json: all that an address reaches. */
@@ -119,35 +181,29 @@ export function createKernelMemory(bytes = 0): WebAssembly.Memory {
   );
 }
 
-/** Makes it as large as that, unless it is. `memory.buffer` is another one then, in every thread. */
-export function growKernelMemory(memory: WebAssembly.Memory, bytes: number): void {
-  const missing = Math.ceil((bytes - memory.buffer.byteLength) / KERNEL_PAGE_BYTES);
-  if (missing > 0) asLimit(() => memory.grow(missing));
+/**
+ * Makes it larger by whole pages; returns the address of these zeros, in one step, whatever other threads
+ * take. `memory.buffer` is another one then, in every thread.
+ */
+export function growKernelMemory(memory: WebAssembly.Memory, bytes: number): number {
+  const pages = Math.ceil(bytes / KERNEL_PAGE_BYTES);
+  return asLimit(() => memory.grow(pages)) * KERNEL_PAGE_BYTES;
 }
 
 /** One for each thread: the kernel's own variables are the instance's. */
 export function instantiateKernel(
   module: WebAssembly.Module,
   memory: WebAssembly.Memory,
-  imports: KernelImports = {},
+  imports: KernelImports,
 ): Kernel {
   try {
     const { exports } = new WebAssembly.Instance(module, { ...imports, env: { memory } });
-    const values = Object.entries(exports).map(
-      ([name, item]) => [name, valueOf(name, item)] as const,
-    );
-    return Object.fromEntries(values) as unknown as Kernel;
+    return exports as unknown as Kernel;
   } catch (error) {
     // The latter where all functions of a file are missing.
     if (!(error instanceof WebAssembly.LinkError || error instanceof TypeError)) throw error;
     throw damaged('expected the kernel of this version', error);
   }
-}
-
-/** A constant comes as a box, like a variable: their names tell them apart. */
-function valueOf(name: string, item: unknown): unknown {
-  const isConstant = item instanceof WebAssembly.Global && name === name.toUpperCase();
-  return isConstant ? item.value : item;
 }
 
 function damaged(expected: string, cause: unknown): AgentError {

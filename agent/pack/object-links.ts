@@ -18,9 +18,9 @@ const KEPT_BYTES = 8;
 /** What is found, as a message to another thread. */
 export interface Links {
   /** The first 8 bytes of an oid a place, as two words, little-endian; both 0 where the place is free. */
-  readonly words: Int32Array<ArrayBuffer>;
+  readonly words: Int32Array;
   /** Per place: the row of an object that names it. */
-  readonly namedBy: Int32Array<ArrayBuffer>;
+  readonly namedBy: Int32Array;
 }
 
 export class LinkCollector {

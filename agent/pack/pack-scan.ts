@@ -24,6 +24,7 @@ export class PackScan {
   readonly #fd: number;
   readonly #receiver: PackReceiver;
   readonly #scanner: EntryScanner;
+  /** In the kernel's memory. */
   readonly #window: Buffer;
   /** The pack's own SHA-1: everything before the trailer. */
   readonly #hash = createHash('sha1');
@@ -38,7 +39,7 @@ export class PackScan {
     fd: number,
     receiver: PackReceiver,
     scanner: EntryScanner,
-    windowBytes: number,
+    window: Buffer,
     hooks: ScanHooks,
     turn?: Turn,
   ) {
@@ -46,7 +47,7 @@ export class PackScan {
     this.#fd = fd;
     this.#receiver = receiver;
     this.#scanner = scanner;
-    this.#window = Buffer.allocUnsafeSlow(windowBytes);
+    this.#window = window;
     this.#hooks = hooks;
   }
 

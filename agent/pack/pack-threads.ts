@@ -7,9 +7,8 @@ import { Worker } from 'node:worker_threads';
 import { AgentError, type SerialisedError } from '../errors.ts';
 import { reasonOf } from '../lifetime.ts';
 import { builtFile } from '../own-files.ts';
-import { EntryRingWriter, createEntryRing, type EntryRingMemory } from './entry-ring.ts';
-import type { EntryColumns } from './entry-table.ts';
-import type { PackLimits } from './limits.ts';
+import type { ResolverStart } from './arrival-resolver.ts';
+import { EntryRingWriter, type EntryRingMemory } from './entry-ring.ts';
 import type { LinkCheck, Links } from './object-links.ts';
 import type { LateJob } from './late-contents.ts';
 import type { ResolveJob } from './resolve-job.ts';
@@ -17,19 +16,14 @@ import type { ResolveJob } from './resolve-job.ts';
 /** The first message to a thread. */
 export interface ThreadStart {
   readonly ring: EntryRingMemory;
-  readonly columns: EntryColumns;
-  /** The pack file; a descriptor serves all threads of a process. */
-  readonly fd: number;
-  readonly limits: PackLimits;
-  readonly contentRingBytes: number;
-  /** Whether each reply is to say what the objects made so far lead to. */
-  readonly collectLinks: boolean;
+  readonly resolver: ResolverStart;
 }
 
 /** A thread's answer to the end of its queue, and to a job: done, or this is why not. */
 export interface ThreadReply {
   readonly error: SerialisedError | null;
-  readonly links: Links | null;
+  /** What all objects made so far lead to. */
+  readonly links: readonly Links[];
   /** The answer to a check. */
   readonly brokenRow: number | null;
 }
@@ -54,7 +48,7 @@ interface PackThread {
 export class PackThreads {
   readonly #threads: PackThread[] = [];
   /** By thread: what its last reply said. */
-  readonly #links = new Map<Worker, Links>();
+  readonly #links = new Map<Worker, readonly Links[]>();
   /** The first failure of any thread. */
   #failure: { readonly error: unknown } | undefined;
 
@@ -65,28 +59,22 @@ export class PackThreads {
 
   /** What the objects made by the threads lead to, once these have replied. */
   get links(): Links[] {
-    return [...this.#links.values()];
+    return [...this.#links.values()].flat();
   }
 
   get count(): number {
     return this.#threads.length;
   }
 
-  /** Settles with the queues of `count` threads when all are up; with none where one cannot start. */
-  async start(
-    count: number,
-    ringBytes: number,
-    given: Omit<ThreadStart, 'ring'>,
-  ): Promise<readonly EntryRingWriter[]> {
+  /** Settles with the queues of the threads when all are up; with none where one cannot start. */
+  async start(starts: readonly ThreadStart[]): Promise<readonly EntryRingWriter[]> {
     const online: Promise<boolean>[] = [];
-    for (let index = 0; index < count; index++) {
-      const memory = createEntryRing(ringBytes);
+    for (const start of starts) {
       const worker = new Worker(builtFile('pack-thread.js'));
-      const start: ThreadStart = { ...given, ring: memory };
       worker.postMessage(start);
       const asked: PackThread['asked'] = [];
       const failed = this.#watch(worker, asked);
-      this.#threads.push({ worker, ring: new EntryRingWriter(memory), asked, failed });
+      this.#threads.push({ worker, ring: new EntryRingWriter(start.ring), asked, failed });
       online.push(
         new Promise((resolve) => {
           worker.once('online', () => {
@@ -116,8 +104,10 @@ export class PackThreads {
       worker.on('message', (reply: ThreadReply) => {
         const { error, links } = reply;
         if (error !== null) fail(AgentError.fromJSON(error));
-        if (links !== null) this.#links.set(worker, links);
-        if (error === null) asked.shift()?.(reply);
+        if (error === null) {
+          this.#links.set(worker, links);
+          asked.shift()?.(reply);
+        }
       });
       worker.on('error', fail);
       worker.on('exit', (code) => {
@@ -179,7 +169,8 @@ export class PackThreads {
   async findBrokenRow(check: LinkCheck): Promise<number | null> {
     const [thread] = this.#threads;
     if (thread === undefined) throw new TypeError('expected a thread');
-    const given = check.found.flatMap(({ words, namedBy }) => [words.buffer, namedBy.buffer]);
+    const buffers = check.found.flatMap(({ words, namedBy }) => [words.buffer, namedBy.buffer]);
+    const given = buffers.filter((buffer) => buffer instanceof ArrayBuffer);
     return (await ask(thread, { kind: 'check', check }, given)).brokenRow;
   }
 

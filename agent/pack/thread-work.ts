@@ -7,36 +7,43 @@ import { parentPort, receiveMessageOnPort, type MessagePort } from 'node:worker_
 import { toAgentError } from '../errors.ts';
 import type { LateTap } from './arrival-observer.ts';
 import { ArrivalResolver } from './arrival-resolver.ts';
-import { EntryRingReader } from './entry-ring.ts';
-import { asBuffer, receiveColumns } from './entry-table.ts';
+import { asBuffer, receiveColumns, type EntryColumns } from './entry-table.ts';
 import { LateShare, type LateJob } from './late-contents.ts';
-import { LinkCollector, findBrokenRow } from './object-links.ts';
+import { LinkCollector, findBrokenRow, type Links } from './object-links.ts';
 import type { ThreadJob, ThreadReply, ThreadStart } from './pack-threads.ts';
 import { JobShare, type ResolveJob } from './resolve-job.ts';
 import { asStorageError } from './storage-error.ts';
 
 /** Makes a tap of the message that came with the entries; it is the same in all threads. */
-export type TapMaker = (message: unknown, columns: ThreadStart['columns']) => LateTap;
+export type TapMaker = (message: unknown, columns: EntryColumns) => LateTap;
 
 /** Serves the thread's port: a ThreadStart first, ResolveJobs after it. */
 export function serveThread(makeTap: TapMaker | undefined): void {
   const port = parentPort;
   if (port === null) throw new TypeError('expected to run in a worker thread');
   port.once('message', (start: ThreadStart) => {
-    const links = start.collectLinks ? new LinkCollector() : undefined;
+    let found: readonly Links[] = [];
+    const links = start.resolver.linkSeeds === null ? undefined : new LinkCollector();
     port.on('message', (job: ThreadJob) => {
-      port.postMessage(answer(() => work(job, links, makeTap)));
+      port.postMessage(
+        answer(() => ({ links: allOf(found, links), ...work(job, links, makeTap) })),
+      );
     });
     port.postMessage(
       answer(() => {
-        takeEntries(start, links, port, makeTap);
-        return { links: links?.links ?? null };
+        found = takeEntries(start, port, makeTap);
+        return { links: found };
       }),
     );
   });
 }
 
-const DONE: ThreadReply = { error: null, links: null, brokenRow: null };
+const DONE: ThreadReply = { error: null, links: [], brokenRow: null };
+
+/** What the kernel has collected, and what was afterwards. */
+function allOf(found: readonly Links[], links: LinkCollector | undefined): readonly Links[] {
+  return links === undefined ? found : [...found, links.links];
+}
 
 function answer(work: () => Partial<ThreadReply>): ThreadReply {
   try {
@@ -59,24 +66,21 @@ function work(
     return {};
   }
   resolveShare(receiveJob(job.job), links);
-  return { links: links?.links ?? null };
+  return {};
 }
 
 function takeEntries(
-  start: ThreadStart,
-  links: LinkCollector | undefined,
+  { ring, resolver: start }: ThreadStart,
   port: MessagePort,
   makeTap: TapMaker | undefined,
-): void {
+): readonly Links[] {
   const columns = receiveColumns(start.columns);
-  const { fd, limits, contentRingBytes } = start;
-  using resolver = new ArrivalResolver(columns, fd, limits, contentRingBytes, links);
-  const ring = new EntryRingReader(start.ring);
-  for (let next = ring.next(); next !== 'end'; next = ring.next()) {
-    if (next === 'entry') resolver.take(ring.row, ring.isDelta, ring.bytes, ring.start, ring.size);
-    else resolver.tap = makeTap?.(receiveMessageOnPort(port)?.message, columns);
-    ring.release();
-  }
+  using resolver = new ArrivalResolver({ ...start, columns });
+  resolver.takeEntries(ring, () => {
+    resolver.tap = makeTap?.(receiveMessageOnPort(port)?.message, columns);
+  });
+  const { links } = resolver;
+  return links === null ? [] : [links];
 }
 
 function resolveShare(job: ResolveJob, links: LinkCollector | undefined): void {

@@ -7,6 +7,7 @@ import zlib from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { refuseCollisions } from '../../agent/pack/collisions.ts';
 import { EntryScanner } from '../../agent/pack/entry-scanner.ts';
+import { PackMemory } from '../../agent/pack/pack-memory.ts';
 import { ingestPack, type IngestContext } from '../../agent/pack/ingest.ts';
 import { PACK_LIMITS, PACK_TUNING } from '../../agent/pack/limits.ts';
 import { sortTable } from '../../agent/pack/oid-order.ts';
@@ -230,8 +231,12 @@ describe('refuseCollisions()', () => {
     const path = join(packDir, 'a.pack');
     writeFileSync(path, pack);
     const fd = openSync(path, 'r');
-    const scanner = new EntryScanner(fd, PACK_LIMITS, PACK_TUNING);
-    scanner.scan(pack, 0, pack.length - 20, false);
+    const memory = new PackMemory();
+    const window = memory.take(pack.length);
+    pack.copy(window);
+    const [limits, tuning] = [PACK_LIMITS, PACK_TUNING];
+    const scanner = new EntryScanner({ fd, memory, limits, tuning, collectLinks: false });
+    scanner.scan(window, 0, pack.length - 20, false);
     return { scanner, fd };
   }
   const other = wholeEntry(TYPE.blob, noise(1000, 2));

@@ -11,57 +11,92 @@ import {
   instantiateKernel,
   kernelModule,
 } from '../../agent/pack/kernel.ts';
-import type { Kernel, Variable } from '../../agent/pack/kernel.ts';
+import type { Kernel, KernelImports } from '../../agent/pack/kernel.ts';
 
 /** Of each function, how many values it takes; the compiler holds these and the interface together. */
 const EXPORTS: { readonly [Name in keyof Kernel]: Shape<Kernel[Name]> } = {
-  CRC_SCRATCH_BYTES: 'constant',
-  DELTA_FAULT: 'constant',
-  FAULT: 'constant',
-  INFLATE_SCRATCH_BYTES: 'constant',
-  NEEDS_INPUT: 'constant',
-  deltaBaseSize: 'variable',
-  deltaResultSize: 'variable',
-  linksFailed: 'variable',
+  CRC_SCRATCH_BYTES: 'value',
+  DELTA_FAULT: 'value',
+  FAULT: 'value',
+  INFLATE_SCRATCH_BYTES: 'value',
+  NEEDS_INPUT: 'value',
+  addRow: 0,
   adler32: 2,
   allocate: 1,
   applyDelta: 6,
+  base: 'value',
+  count: 'value',
   crc32: 2,
   fillCrcs: 4,
   fillFanOut: 3,
   fillOffsets: 6,
   fillOids: 4,
   fillPlaces: 3,
+  deltaBaseSize: 'value',
+  deltaResultSize: 'value',
+  faultBase: 'value',
+  faultBaseSize: 'value',
+  faultDelta: 'value',
+  faultDeltaSize: 'value',
+  faultRow: 'value',
   findBroken: 6,
   findEqual: 4,
   indexOids: 4,
   inflate: 4,
+  inflatedBytes: 'value',
   initCrc32: 1,
   initInflate: 1,
   initLinks: 2,
   linkNamedBy: 0,
   linkPlaces: 0,
   linkWords: 0,
+  linksFailed: 'value',
+  madeBytes: 'value',
+  owner: 'value',
+  packOffset: 'value',
   parseDeltaHeader: 2,
+  placed: 'value',
+  releaseMessage: 2,
   sameBeginOf: 1,
   sortRows: 4,
   sortScratchBytes: 1,
+  scan: 3,
+  setCollects: 1,
+  setContentRing: 4,
+  setResolver: 6,
+  setScanner: 7,
+  setTable: 8,
+  skip: 1,
+  stopBefore: 1,
+  takeEntries: 3,
+  takeInflated: 1,
   takeLinks: 6,
+  taken: 'value',
+  useQueues: 2,
+  wholeCount: 'value',
 };
 type Shape<T> = T extends (...values: infer Values extends number[]) => unknown
   ? Values['length']
-  : T extends Variable
-    ? 'variable'
-    : 'constant';
+  : 'value';
+
+const IMPORTS: KernelImports = {
+  objects: { made: () => undefined },
+  resolver: { readEntry: () => undefined },
+  scanner: { tree: () => 0 },
+};
 
 const SECTION = { start: 8, data: 11 };
 
 describe('the kernel', () => {
   it('exports the interface, each function with its parameters, and nothing else', () => {
-    const kernel = instantiateKernel(kernelModule(), createKernelMemory());
+    const kernel = instantiateKernel(kernelModule(), createKernelMemory(), IMPORTS);
     const found = Object.entries(kernel).map(([name, item]: [string, unknown]) => [
       name,
-      shapeOf(item),
+      typeof item === 'function'
+        ? item.length
+        : item instanceof WebAssembly.Global
+          ? 'value'
+          : item,
     ]);
     expect(Object.fromEntries(found)).toEqual(EXPORTS);
   });
@@ -83,7 +118,7 @@ describe('the kernel', () => {
 
   it('is compiled once, and its instances work on the memory that they are given', () => {
     const memory = createKernelMemory(1);
-    const instances = [0, 1].map(() => instantiateKernel(kernelModule(), memory));
+    const instances = [0, 1].map(() => instantiateKernel(kernelModule(), memory, IMPORTS));
     Buffer.from(memory.buffer).write('Wikipedia', 100);
     expect(kernelModule()).toBe(kernelModule());
     expect(instances.map((kernel) => kernel.adler32(100, 109))).toEqual([0x11e60398, 0x11e60398]);
@@ -118,19 +153,18 @@ describe('a kernel file that is not there or not whole', () => {
     // (module (import "env" "f" (func)))
     writeFileSync(other, Buffer.from('0061736d0100000001040160000002090103656e7601660000', 'hex'));
     const module = compileKernel(other);
-    const error = thrownBy(() => instantiateKernel(module, createKernelMemory()));
+    const error = thrownBy(() => instantiateKernel(module, createKernelMemory(), IMPORTS));
     expect(error).toMatchObject({ code: 'INTERNAL' });
   });
 });
 
 describe('the memory of a kernel', () => {
-  it('grows to what is asked for, in pages, and never shrinks', () => {
+  it('grows by whole pages, and says where they are', () => {
     const memory = createKernelMemory(1);
     expect(memory.buffer.byteLength).toBe(KERNEL_PAGE_BYTES);
-    growKernelMemory(memory, 5 * KERNEL_PAGE_BYTES + 1);
-    expect(memory.buffer.byteLength).toBe(6 * KERNEL_PAGE_BYTES);
-    growKernelMemory(memory, 1);
-    expect(memory.buffer.byteLength).toBe(6 * KERNEL_PAGE_BYTES);
+    expect(growKernelMemory(memory, KERNEL_PAGE_BYTES + 1)).toBe(KERNEL_PAGE_BYTES);
+    expect(growKernelMemory(memory, 0)).toBe(3 * KERNEL_PAGE_BYTES);
+    expect(memory.buffer.byteLength).toBe(3 * KERNEL_PAGE_BYTES);
   });
 
   it('is PACK_LIMIT beyond what an address reaches, or where the system has no addresses left', () => {
@@ -146,18 +180,12 @@ describe('the memory of a kernel', () => {
 
   it('is there for 40 at once', () => {
     const memories = Array.from({ length: 40 }, () => createKernelMemory(1));
-    const kernels = memories.map((memory) => instantiateKernel(kernelModule(), memory));
+    const kernels = memories.map((memory) => instantiateKernel(kernelModule(), memory, IMPORTS));
     memories.forEach(({ buffer }, index) => (new Uint8Array(buffer)[0] = index));
     const sums = memories.map((_, index) => (index + 1) * 0x1_0001);
     expect(kernels.map((kernel) => kernel.adler32(0, 1))).toEqual(sums);
   });
 });
-
-function shapeOf(item: unknown): unknown {
-  if (typeof item === 'function') return item.length;
-  if (typeof item === 'number') return 'constant';
-  return item instanceof WebAssembly.Global ? 'variable' : item;
-}
 
 function thrownBy(work: () => unknown): unknown {
   try {
