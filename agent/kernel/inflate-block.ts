@@ -5,22 +5,36 @@
  * Refuses what zlib's inflate() refuses.
  */
 import { BAD_CODE, buildCode } from './inflate-code';
-import { drop, isBeyond, need, peek, refill, take } from './inflate-input';
+import {
+  drop,
+  inputBits,
+  inputEnd,
+  inputLeft,
+  inputNext,
+  isBeyond,
+  refill,
+  setInput,
+  take,
+} from './inflate-input';
 import {
   CODE_LENGTH_LENGTHS,
+  CODE_LENGTH_MEANINGS,
   CODE_LENGTH_ORDER,
   CODE_LENGTH_SYMBOLS,
   CODE_LENGTH_TABLE,
-  COUNTS,
   DISTANCE_MEANINGS,
   DISTANCE_TABLE,
   LITLEN_MEANINGS,
   LITLEN_TABLE,
   USED,
+  reversed,
 } from './inflate-layout';
 import { FAULT, NEEDS_INPUT } from './inflate-symbols';
 
 const END_SYMBOL: u32 = 256;
+
+/** In the place of a length: there is none before the first symbol. */
+const NO_LENGTH: u32 = 16;
 
 /** Of the block whose tables were made last. */
 let litlenBits: u32 = 0;
@@ -44,7 +58,7 @@ export function readCodes(scratch: usize, rootBits: u32): i32 {
   if (!refill()) return NEEDS_INPUT;
   const mask = readCodeLengthCode(scratch, lengths, first);
   if (mask == 0) return faultAt();
-  const usedEnd = readLengths(scratch, litlens, litlens + distances, mask);
+  const usedEnd = readLengths(scratch, litlens + distances, mask);
   if (usedEnd < 0) return usedEnd == FAULT ? faultAt() : NEEDS_INPUT;
   return buildTables(scratch, litlens, scratch + USED + usedEnd, rootBits) ? 0 : faultAt();
 }
@@ -59,12 +73,15 @@ function readCodeLengthCode(scratch: usize, lengths: u32, first: u32): u32 {
   v128.store(scratch + CODE_LENGTH_LENGTHS + 16, v128.splat<u8>(0));
   // Eight counters of a byte: how many codes have each length.
   let counts: u64 = 0;
-  let length = first;
-  for (let at: u32 = 0; ; length = take(3)) {
+  // One refill holds what is left of 19 lengths, 54 bits.
+  let bits = (inputBits() << 3) | first;
+  for (let at: u32 = 0; at < lengths; at++) {
+    const length = (<u32>bits) & 7;
+    bits >>= 3;
     store<u8>(scratch + load<u8>(scratch + at, CODE_LENGTH_ORDER), length, CODE_LENGTH_LENGTHS);
     counts += (<u64>1) << (length << 3);
-    if (++at == lengths) break;
   }
+  drop(3 * (lengths - 1));
   counts &= ~0xff;
   if (counts == 0) return 0;
   const longest: u32 = 7 - <u32>(clz(counts) >> 3);
@@ -78,78 +95,76 @@ function readCodeLengthCode(scratch: usize, lengths: u32, first: u32): u32 {
   return (1 << longest) - 1;
 }
 
-/** An entry is `symbol << 3 | length`. */
 function fillCodeLengthTable(scratch: usize, counts: u64, longest: u32): void {
-  // Each byte becomes the sum of those below it: where the symbols of that length begin.
-  let starts: u64 = counts * 0x0101010101010100;
+  // Each byte becomes the sum of those below it: where the symbols of that length begin. Those
+  // without a code go behind all others, as asking for them would be a branch on noise.
+  let starts: u64 = counts * 0x0101010101010100 + 19;
   for (let symbol: u32 = 0; symbol < 19; symbol++) {
-    const length: u32 = load<u8>(scratch + symbol, CODE_LENGTH_LENGTHS);
-    if (length == 0) continue;
-    const shift = length << 3;
-    store<u8>(
-      scratch + ((<usize>(starts >> shift)) & 255),
-      (symbol << 3) | length,
-      CODE_LENGTH_SYMBOLS,
-    );
+    const shift: u32 = load<u8>(scratch + symbol, CODE_LENGTH_LENGTHS) << 3;
+    store<u8>(scratch + ((<usize>(starts >> shift)) & 255), symbol, CODE_LENGTH_SYMBOLS);
     starts += (<u64>1) << shift;
   }
   const table = scratch + CODE_LENGTH_TABLE;
   let symbols = scratch + CODE_LENGTH_SYMBOLS;
   let code: u32 = 0;
-  let size: u32 = 1;
   for (let length: u32 = 1; length <= longest; length++) {
-    if (length > 1) double(table, size);
-    size <<= 1;
+    code <<= 1;
+    if (length > 1) double(table, 2 << length);
     for (let count = (<u32>(counts >> (length << 3))) & 255; count > 0; count--) {
-      store<u8>(table + code, load<u8>(symbols++));
-      const bit: u32 = (<u32>0x80000000) >> clz(code ^ (size - 1));
-      code = (code & (bit - 1)) | bit;
+      const meaning = load<u32>(scratch + ((<u32>load<u8>(symbols++)) << 2), CODE_LENGTH_MEANINGS);
+      const at = reversed(scratch, code++, length);
+      store<u32>(table + (at << 2), meaning + length * 0x101);
     }
   }
 }
 
-/** In steps of 8 bytes: behind a small table come some that are written again, or never read. */
-function double(table: usize, size: usize): void {
-  for (let at: usize = 0; at < size; at += 8) store<u64>(table + size + at, load<u64>(table + at));
+/** In steps of 16 bytes: behind a table of 8 come some that are written again, or never read. */
+function double(table: usize, bytes: usize): void {
+  const to = table + bytes;
+  for (let at: usize = 0; at < bytes; at += 16) v128.store(to + at, v128.load(table + at));
 }
 
-/** Lists what has a code in USED and counts in COUNTS; returns the bytes listed, FAULT or NEEDS_INPUT. */
-function readLengths(scratch: usize, litlens: u32, total: u32, mask: u32): i32 {
-  for (let at: usize = 0; at < 64; at += 16) {
-    v128.store(scratch + COUNTS + at, v128.splat<u8>(0));
-  }
+/**
+ * Lists what has a code in USED; returns the bytes listed, FAULT or NEEDS_INPUT. One length or a run of
+ * zeros are the same to it: a branch between them would be one on noise.
+ */
+function readLengths(scratch: usize, total: u32, mask: u32): i32 {
+  let bits = inputBits();
+  let left = inputLeft();
+  let next = inputNext();
+  const lastNext = inputEnd() + 3;
   let used = scratch + USED;
-  let last: u32 = 0;
+  let last: u32 = NO_LENGTH;
   let symbol: u32 = 0;
   while (symbol < total) {
-    if (!need(14)) return NEEDS_INPUT;
-    const entry: u32 = load<u8>(scratch + peek(mask), CODE_LENGTH_TABLE);
-    drop(entry & 7);
-    const kind = entry >> 3;
-    if (kind < 16) {
-      last = kind;
-      used = list(scratch, used, symbol++, kind, litlens);
-      continue;
+    if (left < 14) {
+      bits |= load<u64>(next) << left;
+      next += 7 - (left >> 3);
+      left |= 56;
+      if (next > lastNext) return NEEDS_INPUT;
     }
-    if (kind == 16) {
-      if (symbol == 0) return FAULT;
-      let again = take(2) + 3;
-      if (symbol + again > total) return FAULT;
-      for (; again > 0; again--) used = list(scratch, used, symbol++, last, litlens);
-      continue;
+    const entry = load<u32>(scratch + (((<u32>bits) & mask) << 2), CODE_LENGTH_TABLE);
+    let times = ((entry >> 20) & 15) + ((<u32>(bits >> (entry >> 8))) & (entry >> 24));
+    bits >>= entry;
+    left -= entry & 63;
+    if (<i32>entry < 0) {
+      times &= 7;
+      if (last == NO_LENGTH || symbol + times > total) return FAULT;
+      if (last != 0) used = listRun(used, (symbol << 4) | last, times);
+    } else {
+      last = (entry >> 16) & 15;
+      store<u16>(used, (symbol << 4) | last);
+      used += usize(last != 0) << 1;
     }
-    last = 0;
-    symbol += kind == 17 ? take(3) + 3 : take(7) + 11;
+    symbol += times;
   }
+  setInput(bits, left, next);
   return symbol == total ? <i32>(used - scratch - USED) : FAULT;
 }
 
-/** Enters the symbol, unless its length is 0, without a branch: which lengths are 0 is noise. */
-function list(scratch: usize, used: usize, symbol: u32, length: u32, litlens: u32): usize {
-  store<u16>(used, (symbol << 4) | length);
-  const count = scratch + (length << 1) + ((<u32>(symbol >= litlens)) << 5);
-  store<u16>(count, load<u16>(count, COUNTS) + 1, COUNTS);
-  return used + ((<usize>(length != 0)) << 1);
+function listRun(used: usize, first: u32, times: u32): usize {
+  for (; times > 0; times--, first += 16, used += 2) store<u16>(used, first);
+  return used;
 }
 
 function buildTables(scratch: usize, litlens: u32, usedEnd: usize, rootBits: u32): bool {
@@ -164,7 +179,6 @@ function buildTables(scratch: usize, litlens: u32, usedEnd: usize, rootBits: u32
     scratch,
     scratch + LITLEN_TABLE,
     scratch + LITLEN_MEANINGS,
-    scratch + COUNTS,
     used,
     middle,
     0,
@@ -175,7 +189,6 @@ function buildTables(scratch: usize, litlens: u32, usedEnd: usize, rootBits: u32
     scratch,
     scratch + DISTANCE_TABLE,
     scratch + DISTANCE_MEANINGS,
-    scratch + COUNTS + 32,
     middle,
     usedEnd,
     litlens,

@@ -24,15 +24,6 @@ export function refill(): bool {
   return next - 7 + 4 <= end;
 }
 
-/** Sees to `count` bits; bits that are there already cost only the comparison. */
-export function need(count: u32): bool {
-  return left >= count || refill();
-}
-
-export function peek(mask: u32): u32 {
-  return (<u32>bits) & mask;
-}
-
 export function drop(count: u32): void {
   bits >>= count;
   left -= count;

@@ -36,7 +36,7 @@ export function moveOutput(bytes: usize): void {
 
 /** Leaves the loop: what it held in variables goes back to where other functions look for it. */
 function leave(bits: u64, left: u32, next: usize, at: usize, isFault: bool): i32 {
-  setInput(bits, left, next);
+  setInput(bits, left & 63, next);
   out = at;
   if (!isFault) return 0;
   return isBeyond() ? NEEDS_INPUT : FAULT;
@@ -93,7 +93,7 @@ export function inflateSymbols(
   const stop = outEnd;
 
   bits |= load<u64>(next) << left;
-  next += 7 - (left >> 3);
+  next += 7 - ((left >> 3) & 7);
   left |= 56;
   let entry = indexed(litlens, bits, litlenMask);
   while (true) {
@@ -101,26 +101,33 @@ export function inflateSymbols(
     if (at > stop) return leave(bits, left, next, at, true);
     let before = bits;
     bits >>= entry;
-    left -= entry & 63;
+    left -= entry;
     if (<i32>entry < 0) {
       store<u8>(at++, entry >> 16);
       entry = indexed(litlens, bits, litlenMask);
       before = bits;
       bits >>= entry;
-      left -= entry & 63;
+      left -= entry;
       if (<i32>entry < 0) {
         store<u8>(at++, entry >> 16);
         entry = indexed(litlens, bits, litlenMask);
         before = bits;
         bits >>= entry;
-        left -= entry & 63;
+        left -= entry;
         if (<i32>entry < 0) {
           store<u8>(at++, entry >> 16);
           entry = indexed(litlens, bits, litlenMask);
-          bits |= load<u64>(next) << left;
-          next += 7 - (left >> 3);
-          left |= 56;
-          continue;
+          before = bits;
+          bits >>= entry;
+          left -= entry;
+          if (<i32>entry < 0) {
+            store<u8>(at++, entry >> 16);
+            entry = indexed(litlens, bits, litlenMask);
+            bits |= load<u64>(next) << left;
+            next += 7 - ((left >> 3) & 7);
+            left |= 56;
+            continue;
+          }
         }
       }
     }
@@ -129,12 +136,12 @@ export function inflateSymbols(
         entry = inSubtable(litlens, entry, bits);
         before = bits;
         bits >>= entry;
-        left -= entry & 63;
+        left -= entry;
         if (<i32>entry < 0) {
           store<u8>(at++, entry >> 16);
           entry = indexed(litlens, bits, litlenMask);
           bits |= load<u64>(next) << left;
-          next += 7 - (left >> 3);
+          next += 7 - ((left >> 3) & 7);
           left |= 56;
           continue;
         }
@@ -145,27 +152,25 @@ export function inflateSymbols(
     }
     const length = valueOf(entry, before);
     entry = indexed(distances, bits, distanceMask);
-    if (left < DISTANCE_AND_INDEX) {
-      bits |= load<u64>(next) << left;
-      next += 7 - (left >> 3);
-      left |= 56;
-      if (next > lastNext) return NEEDS_INPUT;
-    }
+    bits |= load<u64>(next) << left;
+    next += 7 - ((left >> 3) & 7);
+    left |= 56;
+    if (next > lastNext) return NEEDS_INPUT;
     if (entry & EXCEPTIONAL) {
       bits >>= entry;
-      left -= entry & 63;
+      left -= entry;
       if (!(entry & SUBTABLE)) return leave(bits, left, next, at, true);
       entry = inSubtable(distances, entry, bits);
     }
     const distance = valueOf(entry, bits);
     bits >>= entry;
-    left -= entry & 63;
+    left -= entry;
     if (distance > <u32>(at - outStart) || <i32>(at - stop) + <i32>length > 0) {
       return leave(bits, left, next, at, true);
     }
     entry = indexed(litlens, bits, litlenMask);
     bits |= load<u64>(next) << left;
-    next += 7 - (left >> 3);
+    next += 7 - ((left >> 3) & 7);
     left |= 56;
     copyMatch(scratch, at, distance, length);
     at += length;
