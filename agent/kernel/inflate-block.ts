@@ -149,8 +149,9 @@ function readLengths(scratch: usize, total: u32, mask: u32): i32 {
     left -= entry & 63;
     if (<i32>entry < 0) {
       times &= 7;
-      if (last == NO_LENGTH || symbol + times > total) return FAULT;
-      if (last != 0) used = listRun(used, (symbol << 4) | last, times);
+      // Nothing to repeat, or too often: more symbols than there are, as below.
+      if (last == NO_LENGTH || symbol + times > total) symbol = times = total;
+      else if (last != 0) used = listRun(used, (symbol << 4) | last, times);
     } else {
       last = (entry >> 16) & 15;
       store<u16>(used, (symbol << 4) | last);
