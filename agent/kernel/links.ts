@@ -24,6 +24,11 @@ let words: usize = 0;
 /** Per place: the row of an object that names it. */
 let namedBy: usize = 0;
 
+/** The oids of all rows, and by open addressing each row + 1. */
+let indexed: usize = 0;
+let slots: usize = 0;
+let slotMask: u32 = 0;
+
 /** 1 where something was not taken: there is no memory for it, or there was no `initLinks`. */
 export let linksFailed: i32 = 1;
 
@@ -183,45 +188,38 @@ function makeTable(newBits: u32): bool {
   return true;
 }
 
-/**
- * Makes a lookup of `count` rows, 20 bytes each at `oids`: zeros at `slots`, four bytes each, of which
- * there are twice as many as rows at least; a power of two, `mask` is one less.
- */
-export function indexOids(oids: usize, count: u32, slots: usize, mask: u32): void {
-  const shift = clz<u64>(mask);
-  let oid = oids;
+/** Makes the lookup of `findBroken`: `oids` has 20 bytes of each of `count` rows. False: no memory. */
+export function indexOids(oids: usize, count: u32): bool {
+  // Two slots a row at least.
+  const slotBits = max<u32>(FIRST_BITS, 33 - clz<u32>(max<u32>(count, 1) - 1));
+  indexed = oids;
+  slots = slotBits <= LAST_BITS ? allocate(4 << slotBits) : 0;
+  if (slots === 0) return false;
+  slotMask = (1 << slotBits) - 1;
   for (let row: u32 = 1; row <= count; row++) {
-    let slot = u32((load<u64>(oid) * seed) >> shift);
-    while (load<u32>(slots + (usize(slot) << 2)) !== 0) slot = (slot + 1) & mask;
+    const oid = load<u64>(oids + usize(row - 1) * OID_BYTES);
+    let slot = u32((oid * seed) >> (64 - slotBits));
+    while (load<u32>(slots + (usize(slot) << 2)) !== 0) slot = (slot + 1) & slotMask;
     store<u32>(slots + (usize(slot) << 2), row);
-    oid += OID_BYTES;
   }
+  return true;
 }
 
-/** The row of an object that leads to none of the rows that were indexed; -1 where all lead to one. */
-export function findBroken(
-  words: usize,
-  namedBy: usize,
-  places: u32,
-  slots: usize,
-  mask: u32,
-  oids: usize,
-): i32 {
+/** The row of an object that leads to none of the rows; -1 where all lead to one. Takes any table's places. */
+export function findBroken(words: usize, namedBy: usize, places: u32): i32 {
   for (let place: u32 = 0; place < places; place++) {
     const key = load<u64>(words + (usize(place) << 3));
-    if (key !== 0 && !isIndexed(key, slots, mask, oids)) {
-      return load<i32>(namedBy + (usize(place) << 2));
-    }
+    if (key !== 0 && !isIndexed(key)) return load<i32>(namedBy + (usize(place) << 2));
   }
   return -1;
 }
 
-function isIndexed(key: u64, slots: usize, mask: u32, oids: usize): bool {
-  let slot = u32((key * seed) >> clz<u64>(mask));
+function isIndexed(key: u64): bool {
+  let slot = u32((key * seed) >> clz<u64>(slotMask));
   let row = load<u32>(slots + (usize(slot) << 2));
   while (row !== 0) {
-    if (load<u64>(oids + usize(row - 1) * OID_BYTES) === key) return true;
-    slot = (slot + 1) & mask;
+    if (load<u64>(indexed + usize(row - 1) * OID_BYTES) === key) return true;
+    slot = (slot + 1) & slotMask;
     row = load<u32>(slots + (usize(slot) << 2));
   }
   return false;

@@ -1,5 +1,5 @@
 /**
- * The table sorted by oid in; nothing out, or PACK_COLLISION. A pack may hold an object twice; two
+ * A sorted table in; nothing out, or PACK_COLLISION. A pack may hold an object twice; two
  * different objects under one oid are a SHA-1 collision, and in a fresh clone only the pack itself
  * can bring one. Their contents are compared by type and SHA-256, one at a time in memory.
  */
@@ -10,16 +10,14 @@ import { DeltaHeader, applyDelta } from './delta.ts';
 import { EntryReader } from './entry-reader.ts';
 import { NO_BASE, oidOf, type EntryTable } from './entry-table.ts';
 import { createInflater } from './inflate.ts';
-import { compareOids } from './oid-order.ts';
+import type { SortedTable } from './sorted-table.ts';
 
-/** Throws PackError when two rows next to each other in `order` share an oid and nothing else. */
-export function refuseCollisions(table: EntryTable, order: Uint32Array, fd: number): void {
+/** Throws PackError when two rows share an oid and nothing else. */
+export function refuseCollisions(sorted: SortedTable, fd: number): void {
+  const { table } = sorted;
   let digests: ContentDigests | undefined;
   try {
-    for (let index = 1; index < order.length; index++) {
-      const left = order[index - 1]!;
-      const right = order[index]!;
-      if (compareOids(table.oids, left, table.oids, right) !== 0) continue;
+    for (const [left, right] of sorted.equalPairs()) {
       digests ??= new ContentDigests(table, fd);
       if (digests.of(left) === digests.of(right)) continue;
       const oid = oidOf(table, left);

@@ -5,8 +5,8 @@
  *   arrival: source ── pack-receiver ── temporary pack file ── pack-scan
  *                    ── entry-scanner ── entry-router ──┬── arrival-resolver, here
  *                                                       └── entry-ring ── thread-work
- *   entry-table ── resolve-deltas (what was left over) ──┬── oid-order ── idx-writer, rev-writer ── publish
- *                                                        ├── object-links: is a link broken?
+ *   entry-table ── resolve-deltas (what was left over) ──┬── sorted-table ── idx-writer, rev-writer ── publish
+ *                                                        ├── link-check: does all lead somewhere?
  *                                                        └── late-contents: files that are missing
  */
 import { Arrival, type ArrivalContext, type Arrived } from './arrival.ts';
@@ -19,14 +19,15 @@ import { oidOf } from './entry-table.ts';
 import { writeIdx } from './idx-writer.ts';
 import { createLateJob, takeLate } from './late-contents.ts';
 import { PACK_TUNING, type PackLimits, type PackTuning } from './limits.ts';
-import { LinkCollector, collectUnseen, findBrokenRow } from './object-links.ts';
-import { sortTable } from './oid-order.ts';
+import { findBrokenRow } from './link-check.ts';
+import { LinkCollector, collectUnseen } from './object-links.ts';
 import { PackMemory } from './pack-memory.ts';
 import { PackFiles, type TemporaryFile } from './pack-files.ts';
 import { PackThreads } from './pack-threads.ts';
 import { ProgressMeter, type IngestProgress } from './progress-meter.ts';
 import { resolveDeltas } from './resolve-deltas.ts';
 import { writeRev } from './rev-writer.ts';
+import { SortedTable } from './sorted-table.ts';
 import { asStorageError } from './storage-error.ts';
 import type { Turn } from './turns.ts';
 
@@ -196,14 +197,17 @@ class Ingest {
   async #findBroken(threads: PackThreads): Promise<string | null> {
     const links = this.#links;
     if (links === undefined) return null;
-    const { table, unseenRows } = this.#scanner;
+    const { table, unseenRows, resolver } = this.#scanner;
     using objects = new ArrivedObjects(table, this.#fd);
     collectUnseen(links, unseenRows, objects);
     const { count, oids } = table;
-    const here = this.#scanner.resolver.links;
+    const { links: here, kernel } = resolver;
     const found = [links.links, ...(here === null ? [] : [here]), ...threads.links];
     const check = { found, count, oids };
-    const row = threads.count > 0 ? await threads.findBrokenRow(check) : findBrokenRow(check);
+    const row =
+      threads.count > 0
+        ? await threads.findBrokenRow(check)
+        : findBrokenRow(check, kernel, this.#memory.memory);
     return row === null ? null : oidOf(table, row);
   }
 
@@ -213,13 +217,13 @@ class Ingest {
     pack: TemporaryFile,
     checksum: string,
   ): Promise<() => ReturnType<PackFiles['publish']>> {
-    const { table } = this.#scanner;
-    const order = sortTable(table);
-    refuseCollisions(table, order, this.#fd);
+    const { table, resolver } = this.#scanner;
+    const sorted = new SortedTable(table, resolver.kernel, this.#memory);
+    refuseCollisions(sorted, this.#fd);
     const idx = await files.create('tmp_idx_');
-    await writeIdx(idx.file, table, order, checksum, this.#tuning.largestShortOffset);
+    await writeIdx(idx.file, sorted, checksum, this.#tuning.largestShortOffset);
     const rev = await files.create('tmp_rev_');
-    await writeRev(rev.file, order, checksum);
+    await writeRev(rev.file, sorted, checksum);
     await both(idx.file.sync(), rev.file.sync());
     return () => files.publish(pack, rev, idx, checksum);
   }

@@ -51,16 +51,9 @@ export interface Kernel {
   readonly faultDelta: Value;
   readonly faultDeltaSize: Value;
   readonly faultRow: Value;
-  findBroken(
-    words: number,
-    namedBy: number,
-    places: number,
-    slots: number,
-    mask: number,
-    oids: number,
-  ): number;
+  findBroken(words: number, namedBy: number, places: number): number;
   findEqual(rows: number, count: number, oids: number, from: number): number;
-  indexOids(oids: number, count: number, slots: number, mask: number): void;
+  indexOids(oids: number, count: number): number;
   inflate(from: number, end: number, to: number, size: number): number;
   readonly inflatedBytes: Value;
   initCrc32(scratch: number): void;

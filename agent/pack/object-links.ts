@@ -138,47 +138,6 @@ export function collectUnseen(
   }
 }
 
-/** What is asked when all of a pack has its names; as a message to another thread, too. */
-export interface LinkCheck {
-  readonly found: readonly Links[];
-  /** 20 bytes a row, of `count` rows. */
-  readonly oids: Buffer;
-  readonly count: number;
-}
-
-/** The row of an object that leads to none of the rows; null where all lead to one. */
-export function findBrokenRow({ found, oids, count }: LinkCheck): number | null {
-  const isThere = lookupIn(oids, count);
-  for (const { words, namedBy } of found) {
-    for (let place = 0; place < namedBy.length; place++) {
-      const high = words[2 * place]!;
-      const low = words[2 * place + 1]!;
-      if ((high !== 0 || low !== 0) && !isThere(high, low)) return namedBy[place]!;
-    }
-  }
-  return null;
-}
-
-function lookupIn(oids: Buffer, count: number): (high: number, low: number) => boolean {
-  let bits = FIRST_BITS;
-  while (2 ** bits < count * 2) bits++;
-  const mask = 2 ** bits - 1;
-  const slots = new Uint32Array(2 ** bits);
-  for (let row = 0; row < count; row++) {
-    const at = row * OID_BYTES;
-    let slot = placeOf(wordAt(oids, at), wordAt(oids, at + 4)) & mask;
-    while (slots[slot] !== 0) slot = (slot + 1) & mask;
-    slots[slot] = row + 1;
-  }
-  return (high, low) => {
-    for (let slot = placeOf(high, low) & mask; slots[slot] !== 0; slot = (slot + 1) & mask) {
-      const at = (slots[slot]! - 1) * OID_BYTES;
-      if (wordAt(oids, at) === high && wordAt(oids, at + 4) === low) return true;
-    }
-    return false;
-  };
-}
-
 function wordAt(bytes: Buffer, at: number): number {
   return bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24);
 }

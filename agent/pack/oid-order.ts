@@ -1,20 +1,13 @@
 /**
- * Rows of the entry table in, the same rows sorted by oid out; rows of one oid stay in pack order,
- * as Git's idx has them. First by two bytes of the oid, which are as good as random, then each
- * small group by comparing: a tenth of the time of one big comparing sort.
+ * Some rows in, the same rows sorted by oid out; rows of one oid stay in pack order. First by two bytes
+ * of the oid, which are as good as random, then each small group by comparing: a tenth of the time of
+ * one big comparing sort. All rows of a table are sorted by the kernel (sorted-table.ts).
  */
 import { OID_BYTES } from './entry-header.ts';
 
 const BUCKETS = 0x1_0000;
 /** Groups above this are not small; oids made to share a prefix must not make it quadratic. */
 const SMALL_GROUP = 24;
-
-/** All rows of a table, by oid. */
-export function sortTable(table: { readonly count: number; readonly oids: Buffer }): Uint32Array {
-  const rows = new Uint32Array(table.count);
-  for (let row = 0; row < rows.length; row++) rows[row] = row;
-  return sortByOid(rows, table.oids);
-}
 
 /** Sorts `rows` (ascending) by their 20 bytes in `oids`; in a new array. */
 export function sortByOid(rows: Uint32Array, oids: Buffer): Uint32Array {
@@ -34,7 +27,7 @@ export function sortByOid(rows: Uint32Array, oids: Buffer): Uint32Array {
 }
 
 /** Order of two rows by oid, then by place in the pack. */
-export function compareRows(oids: Buffer, left: number, right: number): number {
+function compareRows(oids: Buffer, left: number, right: number): number {
   return compareOids(oids, left, oids, right) || left - right;
 }
 

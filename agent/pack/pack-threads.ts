@@ -9,7 +9,8 @@ import { reasonOf } from '../lifetime.ts';
 import { builtFile } from '../own-files.ts';
 import type { ResolverStart } from './arrival-resolver.ts';
 import { EntryRingWriter, type EntryRingMemory } from './entry-ring.ts';
-import type { LinkCheck, Links } from './object-links.ts';
+import type { LinkCheck } from './link-check.ts';
+import type { Links } from './object-links.ts';
 import type { LateJob } from './late-contents.ts';
 import type { ResolveJob } from './resolve-job.ts';
 

@@ -9,7 +9,9 @@ import type { LateTap } from './arrival-observer.ts';
 import { ArrivalResolver } from './arrival-resolver.ts';
 import { asBuffer, receiveColumns, type EntryColumns } from './entry-table.ts';
 import { LateShare, type LateJob } from './late-contents.ts';
-import { LinkCollector, findBrokenRow, type Links } from './object-links.ts';
+import type { Kernel } from './kernel.ts';
+import { findBrokenRow, type LinkCheck } from './link-check.ts';
+import { LinkCollector, type Links } from './object-links.ts';
 import type { ThreadJob, ThreadReply, ThreadStart } from './pack-threads.ts';
 import { JobShare, type ResolveJob } from './resolve-job.ts';
 import { asStorageError } from './storage-error.ts';
@@ -22,20 +24,31 @@ export function serveThread(makeTap: TapMaker | undefined): void {
   const port = parentPort;
   if (port === null) throw new TypeError('expected to run in a worker thread');
   port.once('message', (start: ThreadStart) => {
-    let found: readonly Links[] = [];
+    let arrived: Arrived = { found: [], kernel: undefined };
+    const { memory } = start.resolver;
     const links = start.resolver.linkSeeds === null ? undefined : new LinkCollector();
     port.on('message', (job: ThreadJob) => {
       port.postMessage(
-        answer(() => ({ links: allOf(found, links), ...work(job, links, makeTap) })),
+        answer(() => {
+          if (job.kind === 'check') return { brokenRow: check(job.check, arrived, memory) };
+          work(job, links, makeTap);
+          return { links: allOf(arrived.found, links) };
+        }),
       );
     });
     port.postMessage(
       answer(() => {
-        found = takeEntries(start, port, makeTap);
-        return { links: found };
+        arrived = takeEntries(start, port, makeTap);
+        return { links: arrived.found };
       }),
     );
   });
+}
+
+/** What is left of the entries when the queue has ended. */
+interface Arrived {
+  readonly found: readonly Links[];
+  readonly kernel: Kernel | undefined;
 }
 
 const DONE: ThreadReply = { error: null, links: [], brokenRow: null };
@@ -54,33 +67,31 @@ function answer(work: () => Partial<ThreadReply>): ThreadReply {
 }
 
 function work(
-  job: ThreadJob,
+  job: Exclude<ThreadJob, { kind: 'check' }>,
   links: LinkCollector | undefined,
   makeTap: TapMaker | undefined,
-): Partial<ThreadReply> {
-  if (job.kind === 'check') {
-    return { brokenRow: findBrokenRow({ ...job.check, oids: asBuffer(job.check.oids) }) };
-  }
-  if (job.kind === 'late') {
-    if (makeTap !== undefined) takeLateShare(job.job, makeTap);
-    return {};
-  }
-  resolveShare(receiveJob(job.job), links);
-  return {};
+): void {
+  if (job.kind === 'resolve') resolveShare(receiveJob(job.job), links);
+  else if (makeTap !== undefined) takeLateShare(job.job, makeTap);
+}
+
+function check(given: LinkCheck, { kernel }: Arrived, memory: WebAssembly.Memory): number | null {
+  if (kernel === undefined) throw new TypeError('expected the entries before a check');
+  return findBrokenRow({ ...given, oids: asBuffer(given.oids) }, kernel, memory);
 }
 
 function takeEntries(
   { ring, resolver: start }: ThreadStart,
   port: MessagePort,
   makeTap: TapMaker | undefined,
-): readonly Links[] {
+): Arrived {
   const columns = receiveColumns(start.columns);
   using resolver = new ArrivalResolver({ ...start, columns });
   resolver.takeEntries(ring, () => {
     resolver.tap = makeTap?.(receiveMessageOnPort(port)?.message, columns);
   });
-  const { links } = resolver;
-  return links === null ? [] : [links];
+  const { links, kernel } = resolver;
+  return { found: links === null ? [] : [links], kernel };
 }
 
 function resolveShare(job: ResolveJob, links: LinkCollector | undefined): void {

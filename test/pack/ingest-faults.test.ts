@@ -10,7 +10,7 @@ import { EntryScanner } from '../../agent/pack/entry-scanner.ts';
 import { PackMemory } from '../../agent/pack/pack-memory.ts';
 import { ingestPack, type IngestContext } from '../../agent/pack/ingest.ts';
 import { PACK_LIMITS, PACK_TUNING } from '../../agent/pack/limits.ts';
-import { sortTable } from '../../agent/pack/oid-order.ts';
+import { SortedTable } from '../../agent/pack/sorted-table.ts';
 import type { IngestProgress } from '../../agent/pack/progress-meter.ts';
 import { bundledProgram } from '../setup/bundled-program.ts';
 import { chunksOf } from './chunks.ts';
@@ -227,7 +227,7 @@ describe('memory', () => {
 });
 
 describe('refuseCollisions()', () => {
-  function scan(pack: Buffer): { scanner: EntryScanner; fd: number } {
+  function scan(pack: Buffer): { scanner: EntryScanner; sorted: () => SortedTable; fd: number } {
     const path = join(packDir, 'a.pack');
     writeFileSync(path, pack);
     const fd = openSync(path, 'r');
@@ -237,18 +237,19 @@ describe('refuseCollisions()', () => {
     const [limits, tuning] = [PACK_LIMITS, PACK_TUNING];
     const scanner = new EntryScanner({ fd, memory, limits, tuning, collectLinks: false });
     scanner.scan(window, 0, pack.length - 20, false);
-    return { scanner, fd };
+    const { table, resolver } = scanner;
+    return { scanner, sorted: () => new SortedTable(table, resolver.kernel, memory), fd };
   }
   const other = wholeEntry(TYPE.blob, noise(1000, 2));
 
   // Nobody has two objects of one oid to show: the table is made to say so.
   it('refuses two different contents under one oid, and not the same content twice', () => {
-    const { scanner, fd } = scan(makePack([BLOB, BLOB, other]));
+    const { scanner, sorted, fd } = scan(makePack([BLOB, BLOB, other]));
     const { table } = scanner;
-    refuseCollisions(table, sortTable(table), fd);
+    refuseCollisions(sorted(), fd);
     table.oids.copy(table.oids, 40, 0, 20);
     const check = (): void => {
-      refuseCollisions(table, sortTable(table), fd);
+      refuseCollisions(sorted(), fd);
     };
     expect(check).toThrow(expect.objectContaining({ code: 'PACK_COLLISION' }));
     closeSync(fd);
