@@ -42,7 +42,7 @@ export class CheckoutObserver implements ArrivalObserver {
     return this.#taps(objects);
   }
 
-  beforeBlobs(objects: ArrivedObjects): void {
+  takeArrived(objects: ArrivedObjects): void {
     this.#attempt(() => this.checkout?.takeArrived(objects));
   }
 

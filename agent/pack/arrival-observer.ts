@@ -6,10 +6,10 @@ import type { ContentTap } from './arrival-resolver.ts';
 import type { ArrivedObjects } from './arrived-objects.ts';
 
 export interface ArrivalObserver {
-  /** Called before the first tree; null when nothing is to be seen. */
+  /** Called before the first tree, and now and then until it has something to see: null means not yet. */
   beforeTrees(objects: ArrivedObjects): ObserverTaps | null;
-  /** Called before the first blob. */
-  beforeBlobs(objects: ArrivedObjects): void;
+  /** Called before the first blob, and now and then afterwards, while trees are wanted. */
+  takeArrived(objects: ArrivedObjects): void;
   /**
    * Called when all objects have their names and threads are there to help; null when there is
    * nothing more to be taken.

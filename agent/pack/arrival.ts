@@ -1,11 +1,11 @@
 /**
  * A pack stream in; its file, its entry table and its checked trailer out. Two loops over one file:
  * one stores what comes, the other scans what is stored, at most `aheadBytes` behind. Here, too, the
- * pack threads are started, and the observer is shown what has come when the trees and the blobs begin.
+ * pack threads are started.
  */
 import { untilAborted } from './abortable.ts';
-import { ArrivedObjects } from './arrived-objects.ts';
-import type { ArrivalObserver, ObserverTaps } from './arrival-observer.ts';
+import { ArrivalLooks } from './arrival-looks.ts';
+import type { ArrivalObserver } from './arrival-observer.ts';
 import { SpaceGuard } from './disk-space.ts';
 import { createEntryRing } from './entry-ring.ts';
 import type { EntryScanner } from './entry-scanner.ts';
@@ -48,24 +48,29 @@ export class Arrival {
   readonly #scanner: EntryScanner;
   readonly #threads: PackThreads;
   #threading: Promise<void> | undefined;
-  #taps: ObserverTaps | null = null;
+  readonly #looks: ArrivalLooks;
 
   constructor(context: ArrivalContext, scanner: EntryScanner, threads: PackThreads) {
     this.#context = context;
     this.#scanner = scanner;
     this.#threads = threads;
-    scanner.observer = context.observer;
+    const { observer, fd, tuning } = context;
+    scanner.observer = observer;
+    const cacheBytes = tuning.contentRingBytes;
+    this.#looks = new ArrivalLooks({ observer, scanner, threads, fd, cacheBytes });
   }
 
   /** Takes the whole stream. Throws PackError, MountError (the disk), the source's error, the signal's reason. */
   async run(source: AsyncIterable<Uint8Array>): Promise<Arrived> {
     const { fd, memory, limits, tuning, meter, signal, turn } = this.#context;
+    using _looks = this.#looks;
     const receiver = new PackReceiver(fd, limits);
     const hooks = {
       onStop: () => this.#goOn(),
       onWindow: () => {
         this.#afterWindow();
       },
+      onWait: () => this.#looks.whileWaiting(),
     };
     // What is read behind its end has no meaning, but must be there.
     const window = memory.take(tuning.windowBytes + SLACK).subarray(0, tuning.windowBytes);
@@ -93,6 +98,7 @@ export class Arrival {
   /** Settles when all threads that were started are up. */
   async settled(): Promise<void> {
     await this.#threading;
+    await this.#looks.settled();
   }
 
   async #store(
@@ -119,6 +125,7 @@ export class Arrival {
   #afterWindow(): void {
     this.#context.signal?.throwIfAborted();
     this.#threads.throwIfFailed();
+    this.#looks.afterWindow();
     const { threadedBytes, threadedObjects } = this.#context.tuning;
     const { totalObjects, table } = this.#scanner;
     if (table.endOffset > threadedBytes || totalObjects >= threadedObjects) this.#startThreads();
@@ -142,45 +149,17 @@ export class Arrival {
         );
       }
     });
-    // The queues are new: there is room.
-    if (this.#taps !== null) void this.#threads.tell(this.#taps.message);
+    this.#looks.tellThreads();
   }
 
   /** Mends what the scanner stopped for. */
   async #goOn(): Promise<void> {
     const { stopped } = this.#scanner;
-    if (stopped === 'tree') await this.#beforeTrees();
-    else if (stopped === 'blob') await this.#beforeBlobs();
+    if (stopped === 'tree') await this.#looks.beforeTrees();
+    else if (stopped === 'blob') await this.#looks.beforeBlobs();
     else await this.#scanner.awaited?.progress(ROOM_INTERVAL_MS);
     this.#threads.throwIfFailed();
     this.#context.signal?.throwIfAborted();
-  }
-
-  /** The newest commits come first: most often they have their names without any waiting. */
-  async #beforeTrees(): Promise<void> {
-    const { observer } = this.#context;
-    this.#taps = this.#show((objects) => observer?.beforeTrees(objects) ?? null);
-    if (this.#taps === null && this.#threads.count > 0) {
-      await this.#threads.drained();
-      this.#taps = this.#show((objects) => observer?.beforeTrees(objects) ?? null);
-    }
-    if (this.#taps === null) return;
-    this.#scanner.resolver.tap = this.#taps.tap;
-    await this.#threads.tell(this.#taps.message);
-  }
-
-  async #beforeBlobs(): Promise<void> {
-    const { observer } = this.#context;
-    if (observer?.wantsTrees !== true) return;
-    await this.#threads.drained();
-    this.#show((objects) => {
-      observer.beforeBlobs(objects);
-    });
-  }
-
-  #show<T>(look: (objects: ArrivedObjects) => T): T {
-    using objects = new ArrivedObjects(this.#scanner.table, this.#context.fd);
-    return look(objects);
   }
 }
 

@@ -18,8 +18,13 @@ export class ArrivedObjects {
   /** Rows by the first bytes of their oid, open addressing; a power of two of them. Made when it pays. */
   #slots: Int32Array | null = null;
   #searches = 0;
+  readonly #newFrom: number | null;
+  /** Whether something was asked for, and not looked for, because it would take too long. */
+  isExhausted = false;
 
-  constructor(table: EntryTable, fd: number) {
+  /** @param newFrom where given, a few objects are looked for in the rows from there on. */
+  constructor(table: EntryTable, fd: number, newFrom?: number) {
+    this.#newFrom = newFrom ?? null;
     this.#table = table;
     const { count, endOffset } = table;
     this.#contents = new RowContents(
@@ -64,13 +69,18 @@ export class ArrivedObjects {
 
   #find(oid: Buffer): number {
     if (this.#slots === null && this.#searches++ < SEARCHES) return this.#search(oid);
+    if (this.#newFrom !== null) {
+      this.isExhausted = true;
+      return NO_ROW;
+    }
     return this.#lookUp((this.#slots ??= this.#makeSlots()), oid);
   }
 
   #search(oid: Buffer): number {
     const { oids, count } = this.#table;
     const named = oids.subarray(0, count * OID_BYTES);
-    for (let at = named.indexOf(oid); at !== -1; at = named.indexOf(oid, at + 1)) {
+    const from = (this.#newFrom ?? 0) * OID_BYTES;
+    for (let at = named.indexOf(oid, from); at !== -1; at = named.indexOf(oid, at + 1)) {
       const row = at / OID_BYTES;
       if (Number.isInteger(row) && this.#isRead(row)) return row;
     }

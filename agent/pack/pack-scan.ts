@@ -18,6 +18,8 @@ export interface ScanHooks {
   readonly onStop: () => Promise<void>;
   /** Called after each window. */
   readonly onWindow: () => void;
+  /** Called while the bytes for the next window are not there: true when there is more to do. */
+  readonly onWait: () => boolean;
 }
 
 export class PackScan {
@@ -66,6 +68,10 @@ export class PackScan {
 
   /** And it is this pack's turn, which it keeps after the last window: what follows is all work. */
   async #untilThere(bytes: number): Promise<void> {
+    while (!this.#receiver.has(bytes) && this.#hooks.onWait()) {
+      await nextTurn();
+      await this.#turn?.take();
+    }
     if (!this.#receiver.has(bytes)) {
       this.#turn?.release();
       await this.#receiver.until(bytes);

@@ -81,6 +81,7 @@ function makeSource(): Source {
   const ofType = (type: string): string[] =>
     typed.filter((line) => line.startsWith(type)).map((line) => line.slice(type.length + 1));
   const oids = { commit: ofType('commit'), tree: ofType('tree'), blob: ofType('blob') };
+  git(made.directory, 'clone', '--quiet', directory, 'theirs');
   return { sandbox: made, directory, headOid, oids };
 }
 
@@ -104,7 +105,9 @@ const ORDERS: Readonly<Record<string, () => readonly (readonly string[])[]>> = {
     const half = blob.length / 2;
     const newest = [...commit.slice(0, 1), ...tree.slice(0, 5)];
     const old = [...commit.slice(1), ...tree.slice(5)];
-    return [old, blob.slice(half), newest, blob.slice(0, half)];
+    const large = git(source.directory, 'rev-parse', `HEAD:${LARGE}`).trim();
+    const first = blob.slice(0, half).filter((oid) => oid !== large);
+    return [old, blob.slice(half), newest, first, [large]];
   },
 };
 
@@ -123,13 +126,13 @@ class Mount {
   }
 
   ingest(
-    pack: Buffer,
+    pack: Buffer | AsyncIterable<Uint8Array>,
     tuning: Partial<PackTuning> = {},
     signal?: AbortSignal,
   ): Promise<IngestOutcome> {
     const { packDir, observer } = this;
     const collectLinks = true;
-    return ingestPack(chunksOf(pack, 65_536), {
+    return ingestPack(Buffer.isBuffer(pack) ? chunksOf(pack, 65_536) : pack, {
       ...{ packDir, observer, signal, collectLinks, limits: PACK_LIMITS },
       // Contents above 256 KiB are too large for a thread.
       tuning: { threads: 1, threadedObjects: 1, contentRingBytes: 2 ** 20, ...tuning },
@@ -163,13 +166,19 @@ class Mount {
   }
 }
 
+/** Regular files. */
+function written(worktree: string): number {
+  return readdirSync(worktree, { recursive: true, withFileTypes: true }).filter(
+    (entry) => entry.isFile() && !entry.parentPath.includes('/.git'),
+  ).length;
+}
+
 /** Content, modes and stat data are those of a checkout by git. */
 function expectWhole({ worktree }: Mount): void {
   // By stat data alone: nothing is read, and nothing refreshed.
   expect(git(worktree, 'diff-files', '--raw')).toBe('');
   expect(git(worktree, 'status', '--porcelain')).toBe('');
-  const theirs = sandbox.path('theirs');
-  git(sandbox.directory, 'clone', '--quiet', source.directory, theirs);
+  const theirs = source.sandbox.path('theirs');
   const differences = ['-r', '--no-dereference', '--exclude=.git', worktree, theirs];
   expect(execFileSync('diff', differences, { encoding: 'utf8' })).toBe('');
 }
@@ -187,13 +196,50 @@ describe.each(Object.keys(ORDERS))('a pack with %s', (order) => {
   });
 });
 
+describe('while a pack arrives whose newest commit and trees stand amid the blobs', () => {
+  const windowBytes = 4096;
+  const pack = (): Buffer =>
+    packInOrder(ORDERS['the newest commit and trees amid the blobs']!(), ['--delta-base-offset']);
+
+  it.each([0, 1])('what follows is written as it passes, with %i threads', async (threads) => {
+    const mount = new Mount();
+    // Nothing is taken late, and the link never makes anybody wait.
+    mount.observer.whenNamed = () => Promise.resolve(null);
+    await mount.ingest(pack(), { threads, windowBytes });
+    const missing = await mount.missing();
+    expect(missing).toContain(LARGE);
+    expect(missing.length).toBeLessThan(FILES / 2);
+    await mount.checkOut();
+    expectWhole(mount);
+  });
+
+  it.each([0, 1])(
+    'what had passed is written while the link waits, with %i threads',
+    async (threads) => {
+      const mount = new Mount();
+      const bytes = pack();
+      async function* slow(): AsyncGenerator<Uint8Array> {
+        yield bytes.subarray(0, -100);
+        const all = git(source.directory, 'ls-files').trim().split('\n').length;
+        await expect.poll(() => written(mount.worktree), { timeout: 50_000 }).toBe(all - 2);
+        yield bytes.subarray(-100);
+      }
+      await mount.ingest(slow(), { threads, windowBytes });
+      expect(await mount.missing()).toEqual([LARGE]);
+      await mount.checkOut();
+      expectWhole(mount);
+    },
+    60_000,
+  );
+});
+
 describe('what comes too late', () => {
   const pack = (): Buffer => packInOrder(ORDERS['the commits last']!(), []);
 
   it('is left to the checkout where there are no threads', async () => {
     const mount = new Mount();
     await mount.ingest(pack(), { threads: 0 });
-    expect(mount.observer.checkout).toBeUndefined();
+    expect((await mount.missing()).length).toBeGreaterThan(FILES);
     await mount.checkOut();
     expectWhole(mount);
   });

@@ -1,0 +1,150 @@
+/**
+ * What the observer of a pack gets to see while it arrives, and when: before the first tree, before
+ * the first blob, and where newer commits and trees come behind blobs, again after each window: at
+ * what is new since. Waiting for the link, it is given what had passed before it wanted that.
+ */
+import { ArrivedObjects } from './arrived-objects.ts';
+import type { ArrivalObserver, ObserverTaps } from './arrival-observer.ts';
+import type { EntryScanner } from './entry-scanner.ts';
+import { LateShare, createLateJob } from './late-contents.ts';
+import type { PackThreads } from './pack-threads.ts';
+
+/** Looks at all objects again: 10 to 30 ms each for 100,000. */
+const WIDE_LOOKS = 4;
+/** And not before this part of all objects has come since the last one. */
+const WIDE_LOOK_SHARE = 1 / 16;
+
+export interface LooksContext {
+  readonly observer: ArrivalObserver | undefined;
+  readonly scanner: EntryScanner;
+  readonly threads: PackThreads;
+  readonly fd: number;
+  /** For the contents that are made again. */
+  readonly cacheBytes: number;
+}
+
+export class ArrivalLooks implements Disposable {
+  readonly #context: LooksContext;
+  #taps: ObserverTaps | null = null;
+  /** Settles when the threads were given the taps. */
+  #telling: Promise<void> = Promise.resolve();
+  #blobsBegan = false;
+  /** Where the last two looks ended. What the threads had not named yet by one, they have by the next. */
+  #looked: [number, number] = [0, 0];
+  #wideLooks = WIDE_LOOKS;
+  #nextWideLook = 0;
+  /** Whether something may be wanted that has passed. */
+  #isBehind = false;
+  /** Nothing more is to be seen. */
+  #isDone = false;
+  #share: LateShare | null = null;
+
+  constructor(context: LooksContext) {
+    this.#context = context;
+  }
+
+  /** The newest commits come first: most often they have their names without any waiting. */
+  async beforeTrees(): Promise<void> {
+    const { observer, threads } = this.#context;
+    if (observer === undefined) return;
+    this.#beginWith(observer);
+    if (this.#taps === null && threads.count > 0) {
+      await threads.drained();
+      this.#beginWith(observer);
+    }
+    await this.#telling;
+  }
+
+  async beforeBlobs(): Promise<void> {
+    const { observer, threads } = this.#context;
+    this.#blobsBegan = true;
+    if (observer?.wantsTrees !== true) return;
+    await threads.drained();
+    using objects = this.#objects();
+    observer.takeArrived(objects);
+  }
+
+  /** Looks at what has come behind blobs. */
+  afterWindow(): void {
+    const { observer, scanner } = this.#context;
+    if (observer === undefined || !this.#blobsBegan || this.#isDone) return;
+    const { count } = scanner.table;
+    const [from] = this.#looked;
+    this.#looked = [this.#looked[1], count];
+    const isSeen = this.#look(observer, this.#objects(from));
+    if (!isSeen && this.#wideLooks > 0 && count >= this.#nextWideLook) {
+      this.#wideLooks--;
+      this.#nextWideLook = count + scanner.totalObjects * WIDE_LOOK_SHARE;
+      this.#look(observer, this.#objects());
+    }
+    this.#isBehind = this.#taps !== null;
+    this.#isDone = this.#taps !== null && !observer.wantsTrees;
+  }
+
+  /** While there is nothing else to do: gives what is wanted and has passed. True: there is more of it. */
+  whileWaiting(): boolean {
+    if (this.#taps === null || (this.#share === null && !this.#isBehind)) return false;
+    this.#share ??= this.#beginShare(this.#taps);
+    if (this.#share.step()) return true;
+    this.#endShare();
+    return false;
+  }
+
+  /** For threads that are new; their queues have room. */
+  tellThreads(): void {
+    if (this.#taps === null) return;
+    const told = this.#context.threads.tell(this.#taps.message);
+    this.#telling = Promise.all([this.#telling, told]).then(() => undefined);
+    // A thread that fails says so to whoever looks at the threads.
+    this.#telling.catch(() => undefined);
+  }
+
+  /** Settles when the threads know all. */
+  async settled(): Promise<void> {
+    await this.#telling;
+  }
+
+  [Symbol.dispose](): void {
+    this.#endShare();
+  }
+
+  /** False when not all that is wanted was looked for. */
+  #look(observer: ArrivalObserver, look: ArrivedObjects): boolean {
+    using objects = look;
+    if (this.#taps === null) this.#begin(observer, objects);
+    if (this.#taps !== null && observer.wantsTrees) observer.takeArrived(objects);
+    return !objects.isExhausted;
+  }
+
+  #beginWith(observer: ArrivalObserver): void {
+    using objects = this.#objects();
+    this.#begin(observer, objects);
+  }
+
+  #begin(observer: ArrivalObserver, objects: ArrivedObjects): void {
+    this.#taps = observer.beforeTrees(objects);
+    if (this.#taps === null) return;
+    this.#context.scanner.resolver.tap = this.#taps.tap;
+    this.tellThreads();
+  }
+
+  #beginShare({ tap, message }: ObserverTaps): LateShare {
+    this.#isBehind = false;
+    const { scanner, fd, cacheBytes } = this.#context;
+    const { count, endOffset } = scanner.table;
+    const columns = scanner.table.columns();
+    return new LateShare(
+      createLateJob({ fd, columns, count, endOffset, message, cacheBytes }),
+      tap,
+    );
+  }
+
+  #endShare(): void {
+    this.#share?.[Symbol.dispose]();
+    this.#share = null;
+  }
+
+  #objects(newFrom?: number): ArrivedObjects {
+    return new ArrivedObjects(this.#context.scanner.table, this.#context.fd, newFrom);
+  }
+}
