@@ -45,7 +45,7 @@ export default defineConfig(
   },
   {
     files: ['agent/**'],
-    ignores: ['agent/main.ts', 'agent/job-worker.ts'],
+    ignores: ['agent/main.ts', 'agent/start-main.ts', 'agent/job-worker.ts'],
     rules: {
       'no-restricted-properties': [
         'error',

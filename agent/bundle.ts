@@ -3,15 +3,21 @@
  * what an earlier run compiled, and is refused by V8, harmlessly, when it is not from the same V8 with
  * the same flags, or not for a text of the same length.
  */
+import type { ChildProcess } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { dirname } from 'node:path';
 import { Script } from 'node:vm';
 
-type Program = (require: NodeJS.Require, filename: string, dirname: string) => void;
+type Program = (
+  require: (id: string) => unknown,
+  filename: string,
+  dirname: string,
+  spare: ChildProcess | null,
+) => void;
 
 export interface Bundle {
-  run(): void;
+  /** @param spare see start-main.ts. */
+  run(spare?: ChildProcess | null): void;
   /** Whether there was a cache that V8 could use. */
   readonly cached: boolean;
   /** All that is compiled by now, for the next start. */
@@ -26,14 +32,15 @@ export function cachePathOf(bundlePath: string): string {
 export function loadBundle(path: string): Bundle {
   const text = readFileSync(path, 'latin1');
   const cachedData = readCache(cachePathOf(path));
-  const script = new Script(`(function (require, __filename, __dirname) {${text}\n})`, {
+  const script = new Script(`(function (require, __filename, __dirname, __spare) {${text}\n})`, {
     filename: path,
     ...(cachedData === null ? {} : { cachedData }),
   });
   return {
-    run() {
+    run(spare = null) {
       const program = script.runInThisContext() as Program;
-      program(createRequire(path), path, dirname(path));
+      // All else is in the bundle.
+      program((id) => process.getBuiltinModule(id), path, dirname(path), spare);
     },
     cached: script.cachedDataRejected === false,
     createCache: () => script.createCachedData(),

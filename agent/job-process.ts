@@ -3,14 +3,11 @@
  * process that waits, and jobs. Leaves: each job's outcome, or its error as it was thrown there.
  * Invariants: what is secret in a job goes over standard input only; a job whose process dies hears so.
  */
-import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
-import { constants, getPriority, setPriority } from 'node:os';
 import { once } from 'node:events';
 import type { Readable } from 'node:stream';
 import { AgentError, errnoOf } from './errors.ts';
 import type { ErrorCode } from './errors.ts';
-import type { Environment, Owner } from './host.ts';
 import { MESSAGE_FD, readMessages } from './job-message.ts';
 import type { JobAnswer, JobEnd, JobOrder } from './job-message.ts';
 import type { Log } from './log.ts';
@@ -18,23 +15,6 @@ import type { Log } from './log.ts';
 /** After it was told to stop. The daemon has 10 s for all of its own end. */
 const KILL_AFTER_MS = 3_000;
 const SHOWN_STDERR_CHARACTERS = 2_000;
-
-/**
- * What Node and its TLS read from the environment by themselves; all else is in the job. So is
- * NODE_EXTRA_CA_CERTS: Node 20 would parse it at every start, 75 ms for a distribution's bundle.
- */
-const INHERITED = ['SSL_CERT_DIR', 'SSL_CERT_FILE', 'TMPDIR', 'TZ'];
-
-export interface SpawnContext {
-  /** The daemon's environment, of which the process gets a few variables; never a token. */
-  readonly env: Environment;
-  /** Variables beside those. */
-  readonly settings?: Environment;
-  /** Added to the daemon's own; 0 unless told. */
-  readonly niceness?: number;
-  /** Who the process runs as, and so who owns what it makes; the daemon's own user unless told. */
-  readonly owner?: Owner | null;
-}
 
 export interface JobContext<Progress> {
   /** For messages: "the clone process". */
@@ -64,16 +44,9 @@ export class JobProcess {
   #context: JobContext<never> | undefined;
   #isOpen = true;
 
-  /** Started, and waiting for jobs. When it cannot be started, the first job says why. */
-  constructor(path: string, flags: readonly string[], context: SpawnContext) {
-    const { env, owner, settings, niceness = 0 } = context;
-    const worker = spawn(process.execPath, [...flags, path], {
-      stdio: ['pipe', 'ignore', 'pipe', 'pipe'],
-      env: { ...Object.fromEntries(INHERITED.map((name) => [name, env[name]])), ...settings },
-      ...owner,
-    });
+  /** @param worker just started. When it could not be, the first job says why. */
+  constructor(worker: ChildProcess) {
     this.#worker = worker;
-    yieldTo(worker, niceness);
     this.#failedToStart = worker.pid === undefined ? once(worker, 'error') : null;
     this.#complaint = collect(worker.stderr);
     // Whoever reads no more is about to end, and its end says so.
@@ -206,15 +179,4 @@ function collect(stream: Readable | null): () => string {
     text = (text + chunk).slice(0, SHOWN_STDERR_CHARACTERS);
   });
   return () => text;
-}
-
-/** Threads inherit it, and a process that was only just started has none yet. */
-function yieldTo({ pid }: ChildProcess, niceness: number): void {
-  if (pid === undefined || niceness === 0) return;
-  try {
-    setPriority(pid, Math.min(getPriority() + niceness, constants.priority.PRIORITY_LOW));
-  } catch (error) {
-    // Root without CAP_SYS_NICE may not, for another user's process: then it is one among equals.
-    if (errnoOf(error) !== 'ERR_SYSTEM_ERROR') throw error;
-  }
 }

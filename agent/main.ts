@@ -3,6 +3,7 @@
  * process.on and process.exit. What to do with them stands in boot.ts and commands.ts, which are
  * loaded when they are needed: a health probe must not pay for a clone engine.
  */
+import type { ChildProcess } from 'node:child_process';
 import { constants } from 'node:os';
 import type { Config } from './cli.ts';
 import { CloneProcesses } from './clone/clone-processes.ts';
@@ -23,6 +24,9 @@ const SIGNALS: readonly NodeJS.Signals[] = [
   'SIGUSR2',
   'SIGWINCH',
 ];
+
+/** The clone process that start-main.ts has started, if it has. */
+declare const __spare: ChildProcess | null;
 
 /** The platform sends SIGKILL after 10 s: whatever still hangs then must not cost the exit code. */
 let endWithinMs = 9500;
@@ -80,14 +84,13 @@ async function dispatch(name: CommandName, config: Config): Promise<number> {
     case 'run': {
       // Whoever asks for rescues gives the time for the last one.
       if (config.rescueDir !== null) endWithinMs += config.rescueTimeoutMs;
-      // First of all: it loads its code while this process loads its own.
       const owning = withOwner(config);
-      const clones = new CloneProcesses(owning, config.jobs);
+      const clones = new CloneProcesses({ ...owning, started: __spare }, config.jobs);
       return (await import('./boot.ts')).run(config, owning, clones);
     }
     case 'mount': {
       const owning = withOwner(config);
-      const clones = new CloneProcesses(owning, config.jobs);
+      const clones = new CloneProcesses({ ...owning, started: __spare }, config.jobs);
       return (await import('./mount-once.ts')).mountOnce(config, owning, clones);
     }
     case 'check':

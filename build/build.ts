@@ -27,7 +27,7 @@ const ENTRIES: Readonly<Record<string, string>> = {
   'pack-thread': 'agent/clone/pack-thread.ts',
 };
 
-/** Of main.js, for two of its commands (start.ts). */
+/** Of main.js, for two of its commands (start-main.ts). */
 const RESCUE_ENTRIES = { 'main-rescue': 'agent/main.ts' };
 
 const OPTIONS: BuildOptions = {
@@ -86,7 +86,10 @@ async function buildBundles(
 async function buildStarters(): Promise<void> {
   await build({
     ...OPTIONS,
-    entryPoints: Object.keys(ENTRIES).map((out) => ({ in: 'agent/start.ts', out })),
+    entryPoints: Object.keys(ENTRIES).map((out) => ({
+      in: out === 'main' ? 'agent/start-main.ts' : 'agent/start.ts',
+      out,
+    })),
     banner: { js: '#!/usr/bin/env node' },
   });
 }

@@ -15,7 +15,7 @@ import type { Readable, Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import * as git from 'isomorphic-git';
 import type { CloneJob } from '../agent/clone/clone-job.ts';
-import { WORKER_FLAGS } from '../agent/clone/clone-processes.ts';
+import { WORKER_FLAGS } from '../agent/clone/clone-process.ts';
 import { TRANSPORT_LIMITS } from '../agent/clone/transport-limits.ts';
 import { MESSAGE_FD } from '../agent/job-message.ts';
 import type { JobOrder } from '../agent/job-message.ts';

@@ -5,8 +5,12 @@
 import { fileURLToPath } from 'node:url';
 import type { Plugin } from 'esbuild';
 
-/** What is imported, and what its importers get instead. */
-const STAND_INS = [{ imported: /^string-width$/, file: 'string-width.ts' }];
+/** What is imported, by which files (all, unless told), and what they get instead. */
+const STAND_INS = [
+  { imported: /^string-width$/, by: /./, file: 'string-width.ts' },
+  { imported: /^sha\.js\/sha1\.js$/, by: /isomorphic-git/, file: 'lazy-sha1.cjs' },
+  { imported: /^pako$/, by: /isomorphic-git/, file: 'lazy-pako.cjs' },
+];
 
 /** What `main.ts` loads for commands that are not in the bundle of `rescue` and `restore`. */
 const OTHER_COMMANDS = /^\.\/(?:boot|mount-once|commands|clone\/clone-processes)\.ts$/;
@@ -14,9 +18,11 @@ const OTHER_COMMANDS = /^\.\/(?:boot|mount-once|commands|clone\/clone-processes)
 export const slim: Plugin = {
   name: 'slim',
   setup(build) {
-    for (const { imported, file } of STAND_INS) {
+    for (const { imported, by, file } of STAND_INS) {
       const path = fileURLToPath(new URL(`slim/${file}`, import.meta.url));
-      build.onResolve({ filter: imported }, () => ({ path }));
+      build.onResolve({ filter: imported }, ({ importer }) =>
+        by.test(importer) ? { path } : null,
+      );
     }
   },
 };

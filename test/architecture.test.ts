@@ -8,10 +8,10 @@ const LONGER: Readonly<Record<string, string>> = {
   'agent/checkout/index-reader.ts': 'one file format, whose versions and extensions share a cursor',
   'agent/errors.ts': 'one table of every code, read from top to bottom',
 };
-const PROCESS_OWNERS = ['agent/main.ts', 'agent/job-worker.ts'];
+const PROCESS_OWNERS = ['agent/main.ts', 'agent/start-main.ts', 'agent/job-worker.ts'];
 
 const FLOOR =
-  'error-report errors host job-message job-process job-worker lifetime log mount-key own-files progress rescue-note resource status token version waiting watch-report'.split(
+  'error-report errors host job-message job-process job-start job-worker lifetime log mount-key own-files progress rescue-note resource status token version waiting watch-report'.split(
     ' ',
   );
 const FORMATS = ['pack', 'checkout', 'repository'];

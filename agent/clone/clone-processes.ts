@@ -13,16 +13,16 @@
  * them than cores only take turns.
  */
 import { availableParallelism } from 'node:os';
+import type { ChildProcess } from 'node:child_process';
 import { JobProcess } from '../job-process.ts';
-import type { SpawnContext as JobSpawnContext } from '../job-process.ts';
-import type { Environment } from '../host.ts';
 import type { Log } from '../log.ts';
-import { builtFile } from '../own-files.ts';
 import type { CloneJob, CloneOutcome, CloneProgress } from './clone-job.ts';
+import { startCloneProcess } from './clone-process.ts';
+import type { SpawnContext } from './clone-process.ts';
 
-export interface SpawnContext extends JobSpawnContext {
-  /** The built worker; the one in dist/ unless told. */
-  readonly workerPath?: string;
+export interface CloneProcessesContext extends SpawnContext {
+  /** One that runs already; null: none. */
+  readonly started?: ChildProcess | null;
 }
 
 export interface CloneContext {
@@ -32,31 +32,6 @@ export interface CloneContext {
   /** In a process that has no other: so does one that failed before, which may be why. */
   readonly alone?: boolean;
 }
-
-/**
- * V8's flags for the process; its code cache is made under the same ones, else V8 refuses it. A clone
- * is over before much inlining pays: with a fifth of it, 50,000 files take 15 % less processor time.
- */
-export const WORKER_FLAGS: readonly string[] = [
-  '--max-inlined-bytecode-size-cumulative=200',
-  // Between two clones, see worker.ts.
-  '--expose-gc',
-];
-
-/**
- * For glibc, others ignore it. Left alone, it takes up to 32 MiB from the heap once as much was freed,
- * never gives that back, and fills new tables with zeros, whose pages the system then commits at once.
- */
-const MALLOC_SETTINGS: Environment = {
-  MALLOC_MMAP_THRESHOLD_: String(2 ** 20),
-  MALLOC_TRIM_THRESHOLD_: String(2 ** 21),
-};
-
-/**
- * Probes are answered first: beside five clones on two cores `/livez` took 84 ms at the 99th
- * percentile with the same niceness for all, and takes 17 to 20 ms.
- */
-const NICENESS = 5;
 
 /** A process without work waits so long for the next clone, which comes right after the last one. */
 const IDLE_MS = 1_000;
@@ -74,12 +49,15 @@ export class CloneProcesses implements AsyncDisposable {
   readonly #idle = new Map<JobProcess, NodeJS.Timeout>();
 
   /** @param jobs clones at once, of all processes. */
-  constructor(context: SpawnContext, jobs: number, cores = availableParallelism()) {
+  constructor(context: CloneProcessesContext, jobs: number, cores = availableParallelism()) {
     this.#context = context;
     this.#cores = cores;
     this.#most = Math.min(jobs, cores);
     this.#jobsEach = Math.ceil(jobs / this.#most);
-    this.#processes.add(this.#start());
+    const { started } = context;
+    // One that has ended will not say so again.
+    const isRunning = started?.exitCode === null && started.signalCode === null;
+    this.#processes.add(isRunning ? new JobProcess(started) : this.#start());
   }
 
   /** @throws the clone's AgentError; CLONE_WORKER_DIED; the signal's reason, once the clone is over. */
@@ -134,12 +112,7 @@ export class CloneProcesses implements AsyncDisposable {
   }
 
   #start(): JobProcess {
-    const path = this.#context.workerPath ?? builtFile('clone-worker.js');
-    return new JobProcess(path, WORKER_FLAGS, {
-      ...this.#context,
-      settings: MALLOC_SETTINGS,
-      niceness: NICENESS,
-    });
+    return new JobProcess(startCloneProcess(this.#context));
   }
 
   /** The one with the least to do; another one while there are fewer than cores. */

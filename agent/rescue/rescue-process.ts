@@ -3,7 +3,8 @@
  * and what is made belongs to the owner of the clone. In: a job; out: its outcome, or its error.
  */
 import { JobProcess } from '../job-process.ts';
-import type { SpawnContext } from '../job-process.ts';
+import { startJobProcess } from '../job-start.ts';
+import type { SpawnContext } from '../job-start.ts';
 import type { Log } from '../log.ts';
 import { builtFile } from '../own-files.ts';
 import type { CaptureOutcome } from './capture.ts';
@@ -53,7 +54,7 @@ async function runRescueJob<Outcome>(
 ): Promise<Outcome> {
   const { signal, log, onProgress = () => undefined } = context;
   signal.throwIfAborted();
-  const worker = new JobProcess(builtFile('rescue-worker.js'), [], context);
+  const worker = new JobProcess(startJobProcess(builtFile('rescue-worker.js'), [], context));
   const name = `the ${job.kind} process`;
   try {
     return await worker.run(job, { name, diedCode: 'RESCUE_WORKER_DIED', signal, log, onProgress });

@@ -5,6 +5,7 @@ import { getPriority } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { CloneJob, CloneOutcome } from '../../agent/clone/clone-job.ts';
+import { startCloneProcess } from '../../agent/clone/clone-process.ts';
 import { CloneProcesses } from '../../agent/clone/clone-processes.ts';
 import type { CloneContext } from '../../agent/clone/clone-processes.ts';
 import { AgentError } from '../../agent/errors.ts';
@@ -161,6 +162,22 @@ describe('CloneProcesses', () => {
     expect(workers()).toHaveLength(2);
     abort.abort(new Error('seen enough'));
     expect((await ended).every(({ status }) => status === 'rejected')).toBe(true);
+    expect(workers()).toEqual([]);
+  });
+
+  it('takes the process that was started ahead for it, unless that has ended', async () => {
+    await using server = await hostOfBoth();
+    const context = { env, workerPath: WORKER };
+    const [running, killed] = [startCloneProcess(context), startCloneProcess(context)];
+    killed.kill('SIGKILL');
+    await once(killed, 'close');
+    for (const started of [running, killed]) {
+      await using clones = new CloneProcesses({ ...context, started }, 1);
+      expect(workers().includes(String(running.pid))).toBe(started === running);
+      expect(workers()).toHaveLength(1);
+      const job = makeJob(`${server.origin}/plain.git`, sandbox.path(`of ${started.pid}`));
+      expect((await cloneWith(clones, job)).files).toBe(3);
+    }
     expect(workers()).toEqual([]);
   });
 

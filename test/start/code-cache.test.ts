@@ -1,9 +1,9 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { WORKER_FLAGS } from '../../agent/clone/clone-processes.ts';
+import { WORKER_FLAGS } from '../../agent/clone/clone-process.ts';
 import { builtFile } from '../../agent/own-files.ts';
 import { bundledProgram } from '../setup/bundled-program.ts';
 
@@ -50,5 +50,18 @@ describe('the program starts the same', () => {
     expect(version()).toBe(expected);
     await rm(cache);
     expect(version()).toBe(expected);
+  });
+
+  it('and leaves no clone process behind where its command line is refused', async () => {
+    const argv = [join(copy, 'dist/main.js'), 'mount', '--no-such-flag'];
+    const { status, stderr } = spawnSync(process.execPath, argv, { encoding: 'utf8' });
+    expect(stderr).toContain('Unknown argument');
+    expect(status).toBe(64);
+    const worker = join(copy, 'dist/clone-worker.js');
+    const left = (): string[] =>
+      execFileSync('ps', ['-eo', 'args'], { encoding: 'utf8' })
+        .split('\n')
+        .filter((line) => line.includes(worker));
+    await expect.poll(left, { timeout: 10_000 }).toEqual([]);
   });
 });

@@ -1,0 +1,54 @@
+/**
+ * Starts a process that will do jobs (job-process.ts). Enters: a file of JavaScript, V8's flags, the
+ * daemon's environment. Leaves: a process that waits on its standard input. Small, because main.js runs
+ * it before anything else is loaded.
+ */
+import { spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { constants, getPriority, setPriority } from 'node:os';
+import type { Environment, Owner } from './host.ts';
+
+/**
+ * What Node and its TLS read from the environment by themselves; all else is in the job. So is
+ * NODE_EXTRA_CA_CERTS: Node 20 would parse it at every start, 75 ms for a distribution's bundle.
+ */
+const INHERITED = ['SSL_CERT_DIR', 'SSL_CERT_FILE', 'TMPDIR', 'TZ'];
+
+export interface SpawnContext {
+  /** The daemon's environment, of which the process gets a few variables; never a token. */
+  readonly env: Environment;
+  /** Variables beside those. */
+  readonly settings?: Environment;
+  /** Added to the daemon's own; 0 unless told. */
+  readonly niceness?: number;
+  /** Who the process runs as, and so who owns what it makes; the daemon's own user unless told. */
+  readonly owner?: Owner | null;
+}
+
+/** When it cannot be started, it has no pid, and emits an error. */
+export function startJobProcess(
+  path: string,
+  flags: readonly string[],
+  { env, owner, settings, niceness = 0 }: SpawnContext,
+): ChildProcess {
+  const worker = spawn(process.execPath, [...flags, path], {
+    stdio: ['pipe', 'ignore', 'pipe', 'pipe'],
+    env: { ...Object.fromEntries(INHERITED.map((name) => [name, env[name]])), ...settings },
+    ...owner,
+  });
+  yieldTo(worker, niceness);
+  return worker;
+}
+
+/** Threads inherit it, and a process that was only just started has none yet. */
+function yieldTo({ pid }: ChildProcess, niceness: number): void {
+  if (pid === undefined || niceness === 0) return;
+  try {
+    setPriority(pid, Math.min(getPriority() + niceness, constants.priority.PRIORITY_LOW));
+  } catch (error) {
+    // Root without CAP_SYS_NICE may not, for another user's process: then it is one among equals.
+    if (!(error instanceof Error && 'code' in error && error.code === 'ERR_SYSTEM_ERROR')) {
+      throw error;
+    }
+  }
+}
