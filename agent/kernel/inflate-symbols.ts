@@ -11,9 +11,6 @@ export const NEEDS_INPUT: i32 = -1;
 /** zlib would refuse the stream, or it makes another number of bytes. */
 export const FAULT: i32 = -2;
 
-/** Longest code and extra bits of a distance, and an index into the table of literals after it. */
-const DISTANCE_AND_INDEX: u32 = 15 + 13 + 11;
-
 let out: usize = 0;
 let outStart: usize = 0;
 let outEnd: usize = 0;

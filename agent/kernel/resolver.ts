@@ -14,7 +14,7 @@ import {
   sameBeginOf,
 } from './delta';
 import { takeObject } from './objects';
-import { NO_BASE, OFS_DELTA, baseOf, offsetOf, setType, sizeOf, typeOf } from './table';
+import { NO_BASE, OFS_DELTA, baseOf, setType, sizeOf, typeOf } from './table';
 
 /** Inflates what the pack stores at `row` to `to`, from the file. */
 declare function readEntry(row: i32, to: usize): void;

@@ -120,6 +120,25 @@ describe('a mount is refused, and nothing is left,', () => {
 });
 
 it(
+  'a limit on addresses is a PACK_LIMIT that says so, unless this Node gets along with it',
+  async () => {
+    const setup = 'mount -t tmpfs none "$app"; ulimit -v 6000000';
+    const { code, output } = await mountAfter(setup);
+    const [found] = codesIn(output);
+    if (found === undefined) {
+      expect(output).toContain('left: large \n');
+      expect(code).toBe(0);
+    } else {
+      expect(found, output).toBe('PACK_LIMIT');
+      expect(output).toContain('ulimit -v');
+      expect(output).toContain('left: \n');
+      expect(code).toBe(69);
+    }
+  },
+  MOST_SECONDS * 1000,
+);
+
+it(
   'a run directory that is full is named, and nothing is mounted',
   async () => {
     const full = 'mount -t tmpfs -o size=50m none "$app"; mkdir -p "$app/../run"';
