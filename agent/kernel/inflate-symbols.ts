@@ -1,7 +1,8 @@
 /**
  * The innermost loop: literals and matches of one block, by its two decode tables, until the block's
- * end. Model: libdeflate's decompress_template.h; up to three literals, or two and a match, for one
- * refill. Every store is at most 15 bytes behind `outEnd`, every load at most 11 behind the input.
+ * end. Model: libdeflate's decompress_template.h. Every store is at most 15 bytes behind the end of the
+ * output, every load at most 11 behind the end of the input: whether that much is left is asked after
+ * each refill, so that the same loop serves short streams, most of a pack, and the ends of long ones.
  */
 import { inputBits, inputEnd, inputLeft, inputNext, isBeyond, setInput } from './inflate-input';
 import { END_OF_BLOCK, EXCEPTIONAL, PATTERNS, PATTERN_STEPS, SUBTABLE } from './inflate-layout';
@@ -73,7 +74,14 @@ function copyMatch(scratch: usize, to: usize, distance: u32, length: u32): void 
   for (to += step; to < stop; to += step) v128.store(to, pattern);
 }
 
-/** 0 at the end of the block, or FAULT or NEEDS_INPUT. */
+/**
+ * 0 at the end of the block, or FAULT or NEEDS_INPUT. One long function, because what it turns over
+ * must stay in registers: a function returns one value, and the module's variables are memory.
+ *
+ * A refill promises 56 bits, and 64 to look at: three literals of 11 bits and a literal or length of 20
+ * are 53, with 11 to look at for what comes next; a distance is at most 28. Of `left` only the lowest 6
+ * bits count: an entry is subtracted as a whole, which saves masking it.
+ */
 export function inflateSymbols(
   scratch: usize,
   litlens: usize,
