@@ -1,9 +1,8 @@
 /**
- * Commits, trees and tags in, while their contents are at hand; what they lead to out: the oids that
- * a whole history needs. Kept are 8 bytes of each, and one object that names it, in an open-addressed
- * table. Most trees are made by a delta from one that was taken before: what they have in common is not
- * taken again. Content that Git could not read ends in silence here: whether objects are well-formed
- * is not asked.
+ * Commits, trees and tags that the kernel does not see whole in; what they lead to out, as the kernel's
+ * own tables have it (agent/kernel/links.ts): 8 bytes of each oid that a whole history needs, and one
+ * object that names it. Content that Git could not read ends in silence here: whether objects are
+ * well-formed is not asked.
  */
 import { randomInt } from 'node:crypto';
 import type { ArrivedObjects } from './arrived-objects.ts';
@@ -33,41 +32,17 @@ export class LinkCollector {
     return { words: this.#words, namedBy: this.#namedBy };
   }
 
-  /**
-   * Takes the object at `row`: content[start, start + size), of which so many bytes at its begin and
-   * at its end are those of another object that is taken, too.
-   */
-  take(
-    row: number,
-    type: number,
-    content: Buffer,
-    start: number,
-    size: number,
-    sameBegin = 0,
-    sameEnd = 0,
-  ): void {
+  /** Takes the object at `row`: content[start, start + size). */
+  take(row: number, type: number, content: Buffer, start: number, size: number): void {
     const end = start + size;
-    if (type === OBJECT_TYPE.tree) {
-      this.#takeTree(row, content, start, end, start + sameBegin, end - sameEnd);
-    }
-    if (type === OBJECT_TYPE.commit) this.#takeCommit(row, content, start, end);
+    if (type === OBJECT_TYPE.tree) this.#takeTree(row, content, start, end);
+    else if (type === OBJECT_TYPE.commit) this.#takeCommit(row, content, start, end);
     else if (type === OBJECT_TYPE.tag) this.#takeHex(row, content, start, end, 'object ');
   }
 
-  /**
-   * content[knownFrom, end) is the end of another tree. Where an entry begins there, one begins in the
-   * other tree as well, or in the midst of its name: the oids are the same ones.
-   */
-  #takeTree(
-    row: number,
-    content: Buffer,
-    start: number,
-    end: number,
-    knownTo: number,
-    knownFrom: number,
-  ): void {
+  #takeTree(row: number, content: Buffer, start: number, end: number): void {
     let at = start;
-    while (at < knownFrom) {
+    while (at < end) {
       // "160000": a commit of another repository.
       const isGitlink = content[at] === 0x31 && content[at + 1] === 0x36;
       while (at < end && content[at] !== SPACE) at++;
@@ -75,8 +50,7 @@ export class LinkCollector {
       const oid = at + 1;
       at = oid + OID_BYTES;
       if (at > end) return;
-      if (isGitlink || at <= knownTo) continue;
-      this.#add(wordAt(content, oid), wordAt(content, oid + 4), row);
+      if (!isGitlink) this.#add(wordAt(content, oid), wordAt(content, oid + 4), row);
     }
   }
 

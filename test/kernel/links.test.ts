@@ -25,13 +25,16 @@ beforeEach(() => {
   row = 0;
 });
 
-/** Both take the same content, which stands between bytes that look like more of it. */
+/**
+ * Both take the same content, which stands between bytes that look like more of it; LinkCollector takes
+ * all of it.
+ */
 function take(type: number, content: Buffer, sameBegin = 0, sameEnd = 0): void {
   const bytes = Buffer.from(memory.buffer, 0, 32 * PAGE_BYTES);
   bytes.fill('a 0\0', CONTENT - 64, CONTENT + content.length + 64);
   content.copy(bytes, CONTENT);
   kernel.takeLinks(++row, type, CONTENT, content.length, sameBegin, sameEnd);
-  collector.take(row, type, bytes, CONTENT, content.length, sameBegin, sameEnd);
+  collector.take(row, type, bytes, CONTENT, content.length);
 }
 
 /** By oid, in whatever order the table has them. */
@@ -69,6 +72,26 @@ function treeOf(random: Random, oids: readonly Buffer[], entries: number): Buffe
   return Buffer.concat(parts);
 }
 
+/** Some entries of it are gone, and some are new. */
+function changedTree(random: Random, oids: readonly Buffer[], base: Buffer): Buffer {
+  const ends = [0];
+  for (let at = 0; at < base.length; at = ends.at(-1)!)
+    ends.push(base.indexOf(0, at) + 1 + OID_BYTES);
+  const from = random.below(ends.length);
+  const to = Math.min(ends.length - 1, from + random.below(3));
+  const added = treeOf(random, oids, random.below(ends.length > 12 ? 1 : 3));
+  return Buffer.concat([base.subarray(0, ends[from]), added, base.subarray(ends[to])]);
+}
+
+/** How many bytes two contents have in common at their begins, and at their ends. */
+function common(a: Buffer, b: Buffer): [number, number] {
+  const least = Math.min(a.length, b.length);
+  let [begin, end] = [0, 0];
+  while (begin < least && a[begin] === b[begin]) begin++;
+  while (end < least && a[a.length - 1 - end] === b[b.length - 1 - end]) end++;
+  return [begin, end];
+}
+
 function treeNaming(oid: Buffer): Buffer {
   return Buffer.concat([Buffer.from('100644 file\0'), oid]);
 }
@@ -89,12 +112,19 @@ describe('what is found', () => {
   it('is the same in trees, commits and tags, whatever other trees had in common with them', () => {
     const random = new Random(1);
     const oids = makeOids(random, 500);
+    let base = treeOf(random, oids, 8);
+    take(OBJECT_TYPE.tree, base);
     for (let run = 0; run < 800; run++) {
-      const tree = treeOf(random, oids, random.below(12));
-      const sameBegin = random.below(tree.length + 1);
-      const sameEnd = random.below(tree.length + 1);
-      if (random.below(2) === 0) take(OBJECT_TYPE.tree, tree);
-      else take(OBJECT_TYPE.tree, tree, sameBegin, sameEnd);
+      const tree = changedTree(random, oids, base);
+      const [begin, end] = common(base, tree);
+      // What a delta says: some of it, and up to any byte.
+      take(
+        OBJECT_TYPE.tree,
+        tree,
+        random.of([0, begin, random.below(begin + 1)]),
+        random.of([0, end, random.below(end + 1)]),
+      );
+      base = tree;
       take(OBJECT_TYPE.commit, commitOf(random, oids));
       take(OBJECT_TYPE.blob, commitOf(random, oids));
       const tagged = random.of(oids).toString('hex');
