@@ -15,7 +15,6 @@ import type { Readable, Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import * as git from 'isomorphic-git';
 import type { CloneJob } from '../agent/clone/clone-job.ts';
-import { WORKER_FLAGS } from '../agent/clone/clone-process.ts';
 import { TRANSPORT_LIMITS } from '../agent/clone/transport-limits.ts';
 import { MESSAGE_FD } from '../agent/job-message.ts';
 import type { JobOrder } from '../agent/job-message.ts';
@@ -51,7 +50,7 @@ async function rehearseDaemon(dist: string, directory: string): Promise<void> {
     'retry-for': '0s',
   }).map(([name, value]) => `--${name}=${value}`);
   const argv = [join(dist, 'main.bundle.js'), 'run', '--allow-http', ...flags];
-  const daemon = start([], argv);
+  const daemon = start(argv);
   for await (const line of createInterface({ input: daemon.stderr })) {
     const { msg, listen } = JSON.parse(line) as LogLine;
     if (listen?.[0] !== undefined) await probe(listen[0].port);
@@ -84,7 +83,7 @@ async function rehearseWorker(dist: string, directory: string): Promise<void> {
     environment: {},
     limits: { transport: TRANSPORT_LIMITS, pack: PACK_LIMITS },
   };
-  const worker = start(WORKER_FLAGS, [join(dist, 'clone-worker.bundle.js')]);
+  const worker = start([join(dist, 'clone-worker.bundle.js')]);
   const last = await doneBy(worker, job);
   if (!last.includes('TRANSPORT_UNREACHABLE')) throw new Error(`the worker did not try: ${last}`);
 }
@@ -94,13 +93,13 @@ async function rehearseRescue(dist: string, directory: string): Promise<void> {
   await makeRepository(mount);
   const out = join(directory, 'rescues');
   const argv = [join(dist, 'main-rescue.bundle.js'), 'rescue', '--out', out, mount];
-  await ended(start([], argv), 0);
+  await ended(start(argv), 0);
   const job: CaptureJob = {
     kind: 'capture',
     ...{ mount, mountPath: mount, url: HOST, sessionId: null, out, remoteRefs: null },
     ...{ includeIgnored: false, selfContained: false },
   };
-  const worker = start([], [join(dist, 'rescue-worker.bundle.js')]);
+  const worker = start([join(dist, 'rescue-worker.bundle.js')]);
   const last = await doneBy(worker, job);
   if (!last.includes('risksCovered')) throw new Error(`the worker saved nothing: ${last}`);
 }
@@ -136,11 +135,8 @@ async function makeRepository(dir: string): Promise<void> {
   await writeFile(join(dir, 'untracked'), 'four\n');
 }
 
-function start(
-  flags: readonly string[],
-  argv: readonly string[],
-): ChildProcessByStdio<Writable, null, Readable> {
-  const child = spawn(process.execPath, [...flags, '--import', 'tsx', REHEARSAL, ...argv], {
+function start(argv: readonly string[]): ChildProcessByStdio<Writable, null, Readable> {
+  const child = spawn(process.execPath, ['--import', 'tsx', REHEARSAL, ...argv], {
     stdio: ['pipe', 'ignore', 'pipe', 'pipe'],
   });
   return child as ChildProcessByStdio<Writable, null, Readable>;

@@ -1,21 +1,11 @@
 /**
- * How a clone process is started (see clone-processes.ts for what it is for): V8's flags, the C
- * library's settings, and how far it stands back. Small, because main.js runs it first of all.
+ * How a clone process is started (see clone-processes.ts for what it is for): the C library's
+ * settings, and how far it stands back. Small, because main.js runs it first of all.
  */
 import type { ChildProcess } from 'node:child_process';
 import type { Environment, Owner } from '../host.ts';
 import { startJobProcess } from '../job-start.ts';
 import { builtFile } from '../own-files.ts';
-
-/**
- * V8's flags for the process; its code cache is made under the same ones, else V8 refuses it. A clone
- * is over before much inlining pays: with a fifth of it, 50,000 files take 15 % less processor time.
- */
-export const WORKER_FLAGS: readonly string[] = [
-  '--max-inlined-bytecode-size-cumulative=200',
-  // Between two clones, see worker.ts.
-  '--expose-gc',
-];
 
 /**
  * For glibc, others ignore it. Left alone, it takes up to 32 MiB from the heap once as much was freed,
@@ -41,7 +31,7 @@ export interface SpawnContext {
 }
 
 export function startCloneProcess({ env, owner, workerPath }: SpawnContext): ChildProcess {
-  return startJobProcess(workerPath ?? builtFile('clone-worker.js'), WORKER_FLAGS, {
+  return startJobProcess(workerPath ?? builtFile('clone-worker.js'), {
     env,
     ...(owner === undefined ? {} : { owner }),
     settings: MALLOC_SETTINGS,

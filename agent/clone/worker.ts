@@ -2,14 +2,22 @@
  * The clone process: see job-worker.ts for what enters and leaves, clone-repository.ts for the work.
  * What a clone leaves behind is collected before the next one has as much, here or in another process.
  */
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { serveJobs } from '../job-worker.ts';
 import type { JobHandles } from '../job-worker.ts';
 import { Turns } from '../pack/turns.ts';
-import type { CloneJob, CloneOutcome } from './clone-job.ts';
+import type { CloneJob, CloneOutcome, CloneProgress } from './clone-job.ts';
 import { cloneRepository } from './clone-repository.ts';
 
 /** A process without work is mostly ended before that, and has no use for it. */
 const COLLECT_AFTER_MS = 50;
+
+/**
+ * A clone is over before much inlining pays: with a fifth of it, 50,000 files take 15 % less processor time.
+ * Set when a pack arrives: whatever of Node is loaded after that has no use of Node's code cache.
+ */
+const WHILE_RECEIVING = '--max-inlined-bytecode-size-cumulative=200';
 
 const turns = new Turns();
 let underWay = 0;
@@ -25,8 +33,12 @@ import('isomorphic-git').catch(() => undefined);
 async function clone(job: CloneJob, handles: JobHandles<unknown>): Promise<CloneOutcome> {
   underWay++;
   setImmediate(collect);
+  const onProgress = (progress: CloneProgress): void => {
+    if (progress.phase === 'receiving') setFlagsFromString(WHILE_RECEIVING);
+    handles.onProgress(progress);
+  };
   try {
-    return await cloneRepository(job, { ...handles, turns });
+    return await cloneRepository(job, { ...handles, onProgress, turns });
   } finally {
     underWay--;
     isLittered = true;
@@ -39,5 +51,6 @@ async function clone(job: CloneJob, handles: JobHandles<unknown>): Promise<Clone
 function collect(): void {
   if (!isLittered) return;
   isLittered = false;
-  globalThis.gc?.();
+  setFlagsFromString('--expose-gc');
+  (runInNewContext('gc') as () => void)();
 }

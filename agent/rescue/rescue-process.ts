@@ -54,7 +54,7 @@ async function runRescueJob<Outcome>(
 ): Promise<Outcome> {
   const { signal, log, onProgress = () => undefined } = context;
   signal.throwIfAborted();
-  const worker = new JobProcess(startJobProcess(builtFile('rescue-worker.js'), [], context));
+  const worker = new JobProcess(startJobProcess(builtFile('rescue-worker.js'), context));
   const name = `the ${job.kind} process`;
   try {
     return await worker.run(job, { name, diedCode: 'RESCUE_WORKER_DIED', signal, log, onProgress });
