@@ -85,8 +85,11 @@ function codesOf(lengths: readonly number[]): number[] {
   return codes;
 }
 
-/** A last block's head: lengths one by one, or with runs where `useRuns`. */
-function writeLengths(out: BitWriter, litlens: number[], distances: number[], useRuns: boolean) {
+/** How lengths are written: one by one; in runs; or in runs of which the first repeats nothing. */
+export type Runs = 'none' | 'right' | 'repeat of nothing';
+
+/** A last block's head. */
+function writeLengths(out: BitWriter, litlens: number[], distances: number[], runs: Runs): void {
   out.bits(1, 1).bits(2, 2);
   out
     .bits(litlens.length - 257, 5)
@@ -100,8 +103,9 @@ function writeLengths(out: BitWriter, litlens: number[], distances: number[], us
   const all = [...litlens, ...distances];
   for (let at = 0; at < all.length;) {
     let run = 1;
-    while (useRuns && run < 138 && all[at + run] === all[at]) run++;
-    if (all[at] === 0 && run >= 11) put(18).bits(run - 11, 7);
+    while (runs !== 'none' && run < 138 && all[at + run] === all[at]) run++;
+    if (at === 0 && runs === 'repeat of nothing') put(16).bits((run = 3) - 3, 2);
+    else if (all[at] === 0 && run >= 11) put(18).bits(run - 11, 7);
     else if (all[at] === 0 && run >= 3) put(17).bits((run = Math.min(run, 10)) - 3, 3);
     else if (at > 0 && all[at] === all[at - 1] && run >= 3) {
       put(16).bits((run = Math.min(run, 6)) - 3, 2);
@@ -125,9 +129,10 @@ export function dynamicBlock(
   litlens: number[],
   distances: number[],
   items: readonly Item[],
+  runs: Runs = random.of(['none', 'right']),
 ): { readonly block: Buffer; readonly content: Buffer } {
   const out = new BitWriter();
-  writeLengths(out, litlens, distances, random.below(2) === 0);
+  writeLengths(out, litlens, distances, runs);
   const [litlenCodes, distanceCodes] = [codesOf(litlens), codesOf(distances)];
   const content: number[] = [];
   for (const { symbol, distanceSymbol } of items) {

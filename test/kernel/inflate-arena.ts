@@ -8,10 +8,10 @@ const GUARD = 512;
 /** What may be read behind the input and written behind the output. */
 const SLACK = 16;
 const SCRATCH = 1024;
-const INPUT = 2 ** 17;
-const INPUT_BYTES = 2 ** 21;
-const OUTPUT = INPUT + INPUT_BYTES;
+const OUTPUT = 2 ** 17;
 const MEMORY_PAGES = 80;
+/** The input ends where nothing more can be read than what may be. */
+const INPUT_END = MEMORY_PAGES * 2 ** 16 - SLACK;
 const GUARDS = Buffer.alloc(GUARD, 0xa5);
 
 interface Found {
@@ -43,16 +43,16 @@ export class InflateArena {
   /** `junk` stands behind the input. Fails if anything was written outside of the output. */
   inflate(input: Buffer, size: number, junk = 0xff): Found {
     const bytes = this.#bytes;
-    const end = INPUT + input.length;
-    input.copy(bytes, INPUT);
-    bytes.fill(junk, end, end + SLACK);
+    const from = INPUT_END - input.length;
+    input.copy(bytes, from);
+    bytes.fill(junk, INPUT_END);
     const around = [OUTPUT - GUARD, OUTPUT + size + SLACK];
     for (const at of around) GUARDS.copy(bytes, at);
-    const taken = this.kernel.inflate(INPUT, end, OUTPUT, size);
+    const taken = this.kernel.inflate(from, INPUT_END, OUTPUT, size);
     for (const at of [...around, ...this.#guards]) {
       assert(GUARDS.equals(bytes.subarray(at, at + GUARD)), `something was written near ${at}`);
     }
-    assert(input.equals(bytes.subarray(INPUT, end)), 'the input was written');
+    assert(input.equals(bytes.subarray(from, INPUT_END)), 'the input was written');
     return { taken, content: bytes.subarray(OUTPUT, OUTPUT + size) };
   }
 

@@ -273,6 +273,33 @@ describe('inflate() of the kernel, with codes that no compressor makes', () => {
     }
   });
 
+  it('refuses more symbols than there are, though none of them has a code, and a repeat of nothing', () => {
+    const random = new Random(13);
+    const [symbols, lengths] = [
+      [97, 98, 256],
+      [1, 2, 2],
+    ];
+    for (const [litlens, distances, runs, isGood] of [
+      [286, 30, 'right', true],
+      [286, 30, 'none', true],
+      [287, 30, 'right', false],
+      [288, 30, 'right', false],
+      [286, 31, 'right', false],
+      [286, 32, 'right', false],
+      [286, 30, 'repeat of nothing', false],
+    ] as const) {
+      const { block, content } = dynamicBlock(
+        random,
+        spread(symbols, lengths, litlens),
+        spread([0], [1], distances),
+        [{ symbol: 97 }, { symbol: 98 }],
+        runs,
+      );
+      const opinion = arena.compare(zlibStream(block, content), content.length);
+      expect(opinion.taken !== null, `${litlens}, ${distances}, ${runs}`).toBe(isGood);
+    }
+  });
+
   it('refuses symbols that mean nothing, too many symbols, and a repeat of no length', () => {
     const end = new BitWriter().bits(1, 1).bits(1, 2);
     const blocks = [
