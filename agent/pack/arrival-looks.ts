@@ -1,7 +1,7 @@
 /**
  * What the observer of a pack gets to see while it arrives, and when: before the first tree, before
- * the first blob, and where newer commits and trees come behind blobs, again after each window: at
- * what is new since. Waiting for the link, it is given what had passed before it wanted that.
+ * the first blob, and where newer commits and trees come behind blobs, now and then again: at what is
+ * new since. Waiting for the link, it is given what had passed before it wanted that.
  */
 import { ArrivedObjects } from './arrived-objects.ts';
 import type { ArrivalObserver, ObserverTaps } from './arrival-observer.ts';
@@ -9,16 +9,18 @@ import type { EntryScanner } from './entry-scanner.ts';
 import { LateShare, createLateJob } from './late-contents.ts';
 import type { PackThreads } from './pack-threads.ts';
 
-/** Looks at all objects again: 10 to 30 ms each for 100,000. */
+/** Looks for any number of objects: 10 to 30 ms each for 100,000. */
 const WIDE_LOOKS = 4;
-/** And not before this part of all objects has come since the last one. */
-const WIDE_LOOK_SHARE = 1 / 16;
+/** After this part of all objects, all that have come are looked at, not only what is new. */
+const FAR_LOOK_SHARE = 1 / 16;
 
 export interface LooksContext {
   readonly observer: ArrivalObserver | undefined;
   readonly scanner: EntryScanner;
   readonly threads: PackThreads;
   readonly fd: number;
+  /** Between two looks. */
+  readonly lookBytes: number;
   /** For the contents that are made again. */
   readonly cacheBytes: number;
 }
@@ -33,6 +35,10 @@ export class ArrivalLooks implements Disposable {
   #looked: [number, number] = [0, 0];
   #wideLooks = WIDE_LOOKS;
   #nextWideLook = 0;
+  /** A row. */
+  #nextFarLook = 0;
+  /** An offset in the pack. */
+  #nextLook = 0;
   /** Whether something may be wanted that has passed. */
   #isBehind = false;
   /** Nothing more is to be seen. */
@@ -68,13 +74,16 @@ export class ArrivalLooks implements Disposable {
   afterWindow(): void {
     const { observer, scanner } = this.#context;
     if (observer === undefined || !this.#blobsBegan || this.#isDone) return;
-    const { count } = scanner.table;
-    const [from] = this.#looked;
+    const { count, endOffset } = scanner.table;
+    if (endOffset < this.#nextLook) return;
+    this.#nextLook = endOffset + this.#context.lookBytes;
+    const isFarBack = count >= this.#nextFarLook;
+    if (isFarBack) this.#nextFarLook = count + scanner.totalObjects * FAR_LOOK_SHARE;
+    const isAllSeen = this.#look(observer, this.#objects(isFarBack ? 0 : this.#looked[0]));
     this.#looked = [this.#looked[1], count];
-    const isSeen = this.#look(observer, this.#objects(from));
-    if (!isSeen && this.#wideLooks > 0 && count >= this.#nextWideLook) {
+    if (!isAllSeen && this.#wideLooks > 0 && count >= this.#nextWideLook) {
       this.#wideLooks--;
-      this.#nextWideLook = count + scanner.totalObjects * WIDE_LOOK_SHARE;
+      this.#nextWideLook = count + scanner.totalObjects * FAR_LOOK_SHARE;
       this.#look(observer, this.#objects());
     }
     this.#isBehind = this.#taps !== null;

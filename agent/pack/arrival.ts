@@ -7,6 +7,7 @@ import { untilAborted } from './abortable.ts';
 import { ArrivalLooks } from './arrival-looks.ts';
 import type { ArrivalObserver } from './arrival-observer.ts';
 import { SpaceGuard } from './disk-space.ts';
+import { EarlySync } from './early-sync.ts';
 import { createEntryRing } from './entry-ring.ts';
 import type { EntryScanner } from './entry-scanner.ts';
 import { PackError } from '../errors.ts';
@@ -49,6 +50,7 @@ export class Arrival {
   readonly #threads: PackThreads;
   #threading: Promise<void> | undefined;
   readonly #looks: ArrivalLooks;
+  readonly #sync: EarlySync;
 
   constructor(context: ArrivalContext, scanner: EntryScanner, threads: PackThreads) {
     this.#context = context;
@@ -56,21 +58,24 @@ export class Arrival {
     this.#threads = threads;
     const { observer, fd, tuning } = context;
     scanner.observer = observer;
-    const cacheBytes = tuning.contentRingBytes;
-    this.#looks = new ArrivalLooks({ observer, scanner, threads, fd, cacheBytes });
+    const { contentRingBytes: cacheBytes, windowBytes: lookBytes } = tuning;
+    this.#sync = new EarlySync(fd);
+    this.#looks = new ArrivalLooks({ observer, scanner, threads, fd, lookBytes, cacheBytes });
   }
 
   /** Takes the whole stream. Throws PackError, MountError (the disk), the source's error, the signal's reason. */
   async run(source: AsyncIterable<Uint8Array>): Promise<Arrived> {
     const { fd, memory, limits, tuning, meter, signal, turn } = this.#context;
-    using _looks = this.#looks;
     const receiver = new PackReceiver(fd, limits);
     const hooks = {
       onStop: () => this.#goOn(),
       onWindow: () => {
         this.#afterWindow();
       },
-      onWait: () => this.#looks.whileWaiting(),
+      onWait: () => {
+        this.#sync.offer(receiver.receivedBytes);
+        return this.#looks.whileWaiting();
+      },
     };
     // What is read behind its end has no meaning, but must be there.
     const window = memory.take(tuning.windowBytes + SLACK).subarray(0, tuning.windowBytes);
@@ -99,6 +104,17 @@ export class Arrival {
   async settled(): Promise<void> {
     await this.#threading;
     await this.#looks.settled();
+  }
+
+  /** Settles when the pack is on the disk. Throws errno. */
+  async synced(): Promise<void> {
+    await this.#sync.finish();
+  }
+
+  /** Nothing here works on the file any more. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#looks[Symbol.dispose]();
+    await this.#sync.settled();
   }
 
   async #store(

@@ -112,7 +112,7 @@ class Ingest {
   ): Promise<IngestOutcome> {
     await using threads = new PackThreads();
     const { table } = this.#scanner;
-    const arrival = new Arrival(this.#arrivalContext(), this.#scanner, threads);
+    await using arrival = new Arrival(this.#arrivalContext(), this.#scanner, threads);
     const arrived = await arrival.run(source);
     const { checksum, packBytes } = arrived;
     const outcome = { checksum, objectCount: table.count, packBytes };
@@ -122,7 +122,7 @@ class Ingest {
     // The disk works beside all that is left to do.
     const [[brokenOid, publish]] = await both(
       this.#complete(arrived, threads, files, pack),
-      pack.file.sync(),
+      arrival.synced(),
     );
     this.#context.signal?.throwIfAborted();
     this.#meter.finish('indexing', packBytes, table.count, table.count);

@@ -22,6 +22,12 @@ export interface ScanHooks {
   readonly onWait: () => boolean;
 }
 
+/**
+ * So much is scanned without waiting for a full window: on a slow link there is time to begin an
+ * entry anew with each piece, and little is left when the last one has come.
+ */
+const SOON_BYTES = 128 * 1024;
+
 export class PackScan {
   readonly #fd: number;
   readonly #receiver: PackReceiver;
@@ -57,7 +63,8 @@ export class PackScan {
   async run(): Promise<string> {
     const receiver = this.#receiver;
     while (true) {
-      await this.#untilThere(this.#readBytes + this.#window.length - this.#filled);
+      const room = this.#window.length - this.#filled;
+      await this.#untilThere(this.#readBytes + Math.min(room, SOON_BYTES));
       this.#read();
       const ended = receiver.ended && this.#readBytes === receiver.receivedBytes;
       await this.#scan();
