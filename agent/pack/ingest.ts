@@ -3,8 +3,8 @@
  * PackError and nothing left behind. The path of the data, from top to bottom:
  *
  *   arrival: source ── pack-receiver ── temporary pack file ── pack-scan
- *                    ── entry-scanner ── entry-router ──┬── arrival-resolver, here
- *                                                       └── entry-ring ── thread-work
+ *                    ── entry-scanner (kernel) ──┬── arrival-resolver (kernel), here
+ *                                                └── entry-ring ── thread-work: the same
  *   entry-table ── resolve-deltas (what was left over) ──┬── sorted-table ── idx-writer, rev-writer ── publish
  *                                                        ├── link-check: does all lead somewhere?
  *                                                        └── late-contents: files that are missing
