@@ -10,6 +10,12 @@ import { Turns } from '../pack/turns.ts';
 import type { CloneJob, CloneOutcome, CloneProgress } from './clone-job.ts';
 import { cloneRepository } from './clone-repository.ts';
 
+/**
+ * What the socket gives comes in pieces of 64 KiB, each a small young object to V8: it would let 30 to 40 MB
+ * of them pile up.
+ */
+const YOUNG_BYTES = 4 * 2 ** 20;
+
 /** A process without work is mostly ended before that, and has no use for it. */
 const COLLECT_AFTER_MS = 50;
 
@@ -33,8 +39,14 @@ import('isomorphic-git').catch(() => undefined);
 async function clone(job: CloneJob, handles: JobHandles<unknown>): Promise<CloneOutcome> {
   underWay++;
   setImmediate(collect);
+  let collectedAt = 0;
   const onProgress = (progress: CloneProgress): void => {
+    const { received_bytes: received } = progress.progress;
     if (progress.phase === 'receiving') setFlagsFromString(WHILE_RECEIVING);
+    if (received >= collectedAt + YOUNG_BYTES) {
+      collectedAt = received;
+      gc({ type: 'minor' });
+    }
     handles.onProgress(progress);
   };
   try {
@@ -51,6 +63,16 @@ async function clone(job: CloneJob, handles: JobHandles<unknown>): Promise<Clone
 function collect(): void {
   if (!isLittered) return;
   isLittered = false;
-  setFlagsFromString('--expose-gc');
-  (runInNewContext('gc') as () => void)();
+  gc();
+}
+
+type Gc = (options?: { readonly type: 'minor' }) => void;
+let collector: Gc | undefined;
+
+function gc(options?: { readonly type: 'minor' }): void {
+  if (collector === undefined) {
+    setFlagsFromString('--expose-gc');
+    collector = runInNewContext('gc') as Gc;
+  }
+  collector(options);
 }

@@ -68,7 +68,7 @@ export async function ingestPack(
   try {
     await using files = new PackFiles(context.packDir);
     const pack = await files.create('tmp_pack_');
-    const tuning = { ...PACK_TUNING, ...context.tuning };
+    const tuning = tuningFor(context);
     const { limits, collectLinks = false } = context;
     const { fd } = pack.file;
     const memory = new PackMemory();
@@ -77,6 +77,13 @@ export async function ingestPack(
   } catch (error) {
     throw asStorageError(error, 'storing the pack');
   }
+}
+
+/** Where processes share the cores, and packs a process, each has less for contents. */
+function tuningFor({ tuning, turn }: IngestContext): PackTuning {
+  const alone = { ...PACK_TUNING, ...tuning };
+  if (turn === undefined || turn.threads > 0) return alone;
+  return { ...alone, contentRingBytes: alone.contentRingBytes / 2 };
 }
 
 class Ingest {
