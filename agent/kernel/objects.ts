@@ -16,8 +16,6 @@ const BLOB_NAME: u64 = 0x20_62_6f_6c_62;
 const TAG_NAME: u64 = 0x20_67_61_74;
 
 let collects: bool = false;
-/** Objects made in this thread. */
-export let madeCount: i32 = 0;
 
 export function setCollects(value: bool): void {
   collects = value;
@@ -33,7 +31,6 @@ export function takeObject(
   sameEnd: u32,
 ): void {
   made(row, type, putHeader(type, content, size), content, size);
-  madeCount++;
   if (collects && type !== BLOB) takeLinks(row, type, content, size, sameBegin, sameEnd);
 }
 

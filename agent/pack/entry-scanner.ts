@@ -180,7 +180,7 @@ export class EntryScanner {
       case WRONG_HEADER:
         return this.#refuseHeader(window, position, end);
       case WRONG_STREAM:
-        return this.#inflateAgain(window, position, end);
+        return this.#inflateAgain(window, position, end, mustTake && position === start);
       default:
         this.resolver.requireDone(code);
         return position;
@@ -188,7 +188,7 @@ export class EntryScanner {
   }
 
   /** By zlib, whose opinion counts. */
-  #inflateAgain(window: Buffer, start: number, end: number): number {
+  #inflateAgain(window: Buffer, start: number, end: number, mustTake: boolean): number {
     const kernel = this.#kernel;
     const offset = kernel.packOffset.value;
     const header = this.#header;
@@ -199,7 +199,7 @@ export class EntryScanner {
     const used = asLocated(offset, () =>
       this.#inflater.inflate(window, from, end, bytes, to, header.size),
     );
-    if (used === NEEDS_INPUT) return start;
+    if (used === NEEDS_INPUT) return mustTake ? this.#beginStream(window, start, end) : start;
     this.resolver.requireDone(kernel.takeInflated(used));
     this.#count();
     return start + header.length + used;
