@@ -57,20 +57,22 @@ export interface ResolverStart {
   readonly fd: number;
   readonly limits: PackLimits;
   readonly places: Places;
-  /** Of the tables of links; null where none are collected. */
+  /** Of the tables of links, the same ones for a whole pack (link-check.ts); null: none are collected. */
   readonly linkSeeds: readonly [number, number] | null;
+}
+
+/** Not to be guessed: who makes oids that collide must not slow a lookup. */
+export function makeLinkSeeds(): readonly [number, number] {
+  return [randomInt(2 ** 32), randomInt(2 ** 32)];
 }
 
 /** Takes the memory of one resolver. Throws PACK_LIMIT. */
 export function prepareResolver(
   memory: PackMemory,
   { contentRingBytes, streamBytes }: PackTuning,
-  given: Omit<ResolverStart, 'memory' | 'places' | 'linkSeeds'> & {
-    readonly collectLinks: boolean;
-  },
+  given: Omit<ResolverStart, 'memory' | 'places'>,
 ): ResolverStart {
-  const { collectLinks, ...start } = given;
-  const { limits, columns } = start;
+  const { limits, columns } = given;
   const take = (bytes: number): number => memory.take(bytes).byteOffset;
   const contentBytes = Math.ceil(contentRingBytes / CONTENT_RING_UNIT) * CONTENT_RING_UNIT;
   const chainRows = limits.chainDepth + 1;
@@ -85,9 +87,7 @@ export function prepareResolver(
     chain: take(chainRows * 4),
     chainRows,
   };
-  const seed = (): number => randomInt(2 ** 32);
-  const linkSeeds = collectLinks ? ([seed(), seed()] as const) : null;
-  return { ...start, memory: memory.memory, places, linkSeeds };
+  return { ...given, memory: memory.memory, places };
 }
 
 export class ArrivalResolver {

@@ -36,7 +36,7 @@ export interface ScannerContext {
   readonly memory: PackMemory;
   readonly limits: PackLimits;
   readonly tuning: PackTuning;
-  readonly collectLinks: boolean;
+  readonly linkSeeds: ResolverStart['linkSeeds'];
 }
 
 export class EntryScanner {
@@ -53,7 +53,7 @@ export class EntryScanner {
   /** Commits, trees and tags that went through in pieces: nobody has seen them whole. */
   readonly unseenRows: number[] = [];
   #resolver: ArrivalResolver | undefined;
-  #given: Omit<ResolverStart, 'memory' | 'places' | 'linkSeeds'> | undefined;
+  #given: Omit<ResolverStart, 'memory' | 'places'> | undefined;
   #rings: readonly EntryRingWriter[] = [];
   readonly #header = new EntryHeader();
   /** The entry that goes through in pieces. */
@@ -85,9 +85,8 @@ export class EntryScanner {
 
   /** Takes the memory of one more resolver, for a thread. Throws PACK_LIMIT. */
   prepareThread(): ResolverStart {
-    const { memory, tuning, collectLinks } = this.#context;
     if (this.#given === undefined) throw new TypeError('the pack has not begun');
-    return prepareResolver(memory, tuning, { ...this.#given, collectLinks });
+    return prepareResolver(this.#context.memory, this.#context.tuning, this.#given);
   }
 
   /** From now on new bases go to these threads. */
@@ -136,10 +135,10 @@ export class EntryScanner {
   }
 
   #begin(window: Buffer, start: number): void {
-    const { fd, memory, limits, tuning } = this.#context;
+    const { fd, memory, limits, tuning, linkSeeds } = this.#context;
     const count = parsePackHeader(window, start, limits.objectCount);
     this.table.reserve(count, memory);
-    this.#given = { module: kernelModule(), columns: this.table.columns(), fd, limits };
+    this.#given = { module: kernelModule(), columns: this.table.columns(), fd, limits, linkSeeds };
     const scratch = memory.take(HEADROOM + tuning.streamBytes + SLACK).byteOffset;
     const owners = memory.take(count).byteOffset;
     this.#resolver = new ArrivalResolver(this.prepareThread());

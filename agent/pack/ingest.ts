@@ -10,6 +10,7 @@
  *                                                        └── late-contents: files that are missing
  */
 import { Arrival, type ArrivalContext, type Arrived } from './arrival.ts';
+import { makeLinkSeeds } from './arrival-resolver.ts';
 import { ArrivedObjects } from './arrived-objects.ts';
 import type { ArrivalObserver, ObserverTaps } from './arrival-observer.ts';
 import type { BufferPool } from './buffer-pool.ts';
@@ -72,7 +73,8 @@ export async function ingestPack(
     const { limits, collectLinks = false } = context;
     const { fd } = pack.file;
     const memory = new PackMemory();
-    using scanner = new EntryScanner({ fd, memory, limits, tuning, collectLinks });
+    const linkSeeds = collectLinks ? makeLinkSeeds() : null;
+    using scanner = new EntryScanner({ fd, memory, limits, tuning, linkSeeds });
     return await new Ingest(context, tuning, memory, scanner, fd).run(source, files, pack);
   } catch (error) {
     throw asStorageError(error, 'storing the pack');

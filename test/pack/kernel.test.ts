@@ -108,6 +108,12 @@ describe('the kernel', () => {
     expect(sections).not.toContain(SECTION.start);
   });
 
+  it('has room for its tables in a page each', () => {
+    const kernel = instantiateKernel(kernelModule(), createKernelMemory(), IMPORTS);
+    expect(kernel.INFLATE_SCRATCH_BYTES.value).toBeLessThanOrEqual(KERNEL_PAGE_BYTES);
+    expect(kernel.CRC_SCRATCH_BYTES.value).toBeLessThanOrEqual(KERNEL_PAGE_BYTES);
+  });
+
   it('asks for the memory', () => {
     expect(WebAssembly.Module.imports(kernelModule())).toContainEqual({
       module: 'env',
