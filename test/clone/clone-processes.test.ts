@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { getPriority } from 'node:os';
+import { constants, getPriority } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { CloneJob, CloneOutcome } from '../../agent/clone/clone-job.ts';
@@ -9,6 +9,7 @@ import { startCloneProcess } from '../../agent/clone/clone-process.ts';
 import { CloneProcesses } from '../../agent/clone/clone-processes.ts';
 import type { CloneContext } from '../../agent/clone/clone-processes.ts';
 import { AgentError } from '../../agent/errors.ts';
+import { JobProcess } from '../../agent/job-process.ts';
 import { createLog, Redactor } from '../../agent/log.ts';
 import { GitServer } from './git-server.ts';
 import { makeJob, TOKEN } from './job.ts';
@@ -71,6 +72,12 @@ async function workerPid(before: readonly string[]): Promise<string> {
   );
 }
 
+/** Its size in bytes, now or at its peak: proc_pid_status(5). */
+function addressesOf(pid: string, field: 'VmSize' | 'VmPeak'): number {
+  const [, kilobytes] = new RegExp(`^${field}:\\s+(\\d+) kB`, 'm').exec(read(pid, 'status')) ?? [];
+  return Number(kilobytes) * 1024;
+}
+
 /** Of its main thread, from which later ones inherit it; see proc_pid_stat(5). */
 function nicenessOf(pid: string): number {
   const stat = read(pid, 'stat');
@@ -127,8 +134,11 @@ describe('CloneProcesses', () => {
     await using clones = processes(2);
     const [pid = ''] = await until(() => (workers().length === 1 ? workers() : undefined));
     expect(read(pid, 'environ')).not.toContain(TOKEN);
-    // The daemon's answers come first.
-    expect(nicenessOf(pid)).toBe(getPriority() + 5);
+    // The daemon's answers come first, also where it stands back itself.
+    expect(nicenessOf(pid)).toBe(Math.min(getPriority() + 5, constants.priority.PRIORITY_LOW));
+    // What one read of a socket takes is given back at once.
+    const [, threshold] = /(?:^|\0)MALLOC_MMAP_THRESHOLD_=(\d+)\0/.exec(read(pid, 'environ')) ?? [];
+    expect(Number(threshold)).toBeLessThanOrEqual(2 ** 16);
     for (const name of ['first', 'second']) {
       const job = makeJob(`${server.origin}/plain.git`, sandbox.path(name));
       expect((await cloneWith(clones, job)).files).toBe(3);
@@ -352,6 +362,30 @@ describe('a clone in a process', () => {
     abort.abort(new Error('enough'));
     await expect(cloning).rejects.toThrow('enough');
     expect(children()).toEqual(before);
+  });
+
+  it('the process collects all that its clone left, the memory of the pack too', async () => {
+    makeOrigin(sandbox, 'plain');
+    await using server = await GitServer.start({ root: sandbox.directory });
+    const stdio = ['pipe', 'pipe', 'pipe', 'pipe'] as const;
+    const child = spawn(process.execPath, ['--trace-gc', WORKER], { stdio: [...stdio], env: {} });
+    let said = '';
+    child.stdout.on('data', (text) => (said += String(text)));
+    const pid = String(child.pid);
+    const worker = new JobProcess(child);
+    await worker.run(makeJob(`${server.origin}/plain.git`, sandbox.path('ours')), {
+      signal: new AbortController().signal,
+      onProgress: () => undefined,
+      log,
+      name: 'the process',
+      diedCode: 'CLONE_WORKER_DIED',
+    });
+    // V8 reserves 8 to 10 GiB of addresses for it.
+    expect(addressesOf(pid, 'VmPeak')).toBeGreaterThan(7 * 2 ** 30);
+    // "testing" is what V8 calls a collection that was asked for.
+    await until(() => (/Mark-Compact .* testing/.test(said) ? true : undefined));
+    await until(() => (addressesOf(pid, 'VmSize') < 7 * 2 ** 30 ? true : undefined));
+    await worker.end();
   });
 
   it('the process ends when its standard input does, as when the daemon died', async () => {
