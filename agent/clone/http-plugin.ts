@@ -11,20 +11,22 @@ import { ingestPack } from '../pack/ingest.ts';
 import type { BufferPool } from '../pack/buffer-pool.ts';
 import type { ArrivalObserver } from '../pack/arrival-observer.ts';
 import type { PackLimits } from '../pack/limits.ts';
+import type { PackSink, PackSource } from '../pack/pack-source.ts';
 import type { Turn } from '../pack/turns.ts';
 import type { Checkout } from '../resource.ts';
 import { synthesiseAdvertisement } from './advertisement.ts';
 import type { Advertisement } from './advertisement.ts';
 import { AGENT, discoverRefs } from './discover-refs.ts';
-import { fetchRequest, readFetchHead } from './fetch-request.ts';
-import { encodeLine, FLUSH, PacketReader } from './pkt-line.ts';
+import { FetchAnswer } from './fetch-answer.ts';
+import { fetchRequest } from './fetch-request.ts';
+import { encodeLine, FLUSH } from './pkt-line.ts';
+import type { Pour } from './pour.ts';
 import type { ProgressReporter } from './progress-reporter.ts';
 import { missingCommit, planRefs } from './ref-plan.ts';
 import type { RefPlan } from './ref-plan.ts';
 import { wantsOf } from './remote-refs.ts';
 import type { RemoteRefs } from './remote-refs.ts';
-import { sideband } from './sideband.ts';
-import { withLeastSpeed } from './stall-guard.ts';
+import { StallGuard } from './stall-guard.ts';
 import type { Transport } from './transport.ts';
 import type { TransportLimits } from './transport-limits.ts';
 
@@ -61,7 +63,7 @@ interface Discovery {
 export class HttpPlugin implements HttpClient {
   readonly #context: HttpPluginContext;
   readonly #discovering: Promise<Discovery>;
-  readonly #asking: Promise<AsyncIterable<Uint8Array> | null>;
+  readonly #asking: Promise<Pour | null>;
   #discovery: Discovery | null = null;
   #pack: FetchedPack = NO_PACK;
 
@@ -111,11 +113,7 @@ export class HttpPlugin implements HttpClient {
   }
 
   /** null for an empty repository. */
-  async #askForPack({
-    advertisement,
-    refs,
-    plan,
-  }: Discovery): Promise<AsyncIterable<Uint8Array> | null> {
+  async #askForPack({ advertisement, refs, plan }: Discovery): Promise<Pour | null> {
     const { version, capabilities } = advertisement;
     const wants = new Set(wantsOf(refs));
     if (wants.size === 0) return null;
@@ -127,24 +125,41 @@ export class HttpPlugin implements HttpClient {
 
   async #fetch(): Promise<FetchedPack> {
     const { advertisement, refs } = this.#discovered;
-    const answer = await this.#asking;
-    if (answer === null) throw new TypeError('nothing was asked for');
-    const packets = new PacketReader(answer, 'the answer to fetch');
-    const shallow = await this.#explain(readFetchHead(packets, advertisement.version));
-    const { objectCount, packBytes, brokenOid } = await this.#ingest(packets);
-    return { objectCount, packBytes, brokenOid, shallow: [...refs.shallow, ...shallow] };
+    const pour = await this.#asking;
+    if (pour === null) throw new TypeError('nothing was asked for');
+    const shallow = [...refs.shallow];
+    const { objectCount, packBytes, brokenOid } = await this.#ingest(async (sink, stop) => {
+      shallow.push(...(await this.#receive(pour, advertisement.version, sink, stop)));
+    });
+    return { objectCount, packBytes, brokenOid, shallow };
   }
 
-  #ingest(packets: PacketReader): ReturnType<typeof ingestPack> {
+  /** Returns the lines of `.git/shallow`. */
+  async #receive(
+    pour: Pour,
+    version: 0 | 2,
+    sink: PackSink,
+    stop: AbortSignal,
+  ): Promise<readonly string[]> {
+    using guard = new StallGuard(this.#context.limits.transport);
+    const answer = new FetchAnswer(version, (bytes) => {
+      guard.received(bytes.length);
+      sink.take(bytes);
+    });
+    const take = (chunk: Buffer): Promise<void> | null => {
+      answer.push(chunk);
+      const backlog = sink.backlog();
+      return backlog === null ? null : guard.excuse(backlog);
+    };
+    await this.#explain(pour(take, AbortSignal.any([stop, guard.signal])));
+    answer.end();
+    return answer.shallow;
+  }
+
+  #ingest(source: PackSource): ReturnType<typeof ingestPack> {
     const { packDir, limits, signal, reporter, buffers, turn, observerFor } = this.#context;
     const { plan } = this.#discovered;
-    const pack = withLeastSpeed(sideband(packets), {
-      firstByteMs: limits.transport.firstPackByteMs,
-      leastBytes: limits.transport.leastPackBytes,
-      withinMs: limits.transport.leastPackBytesWithinMs,
-      totalMs: limits.transport.packTimeoutMs,
-    });
-    return ingestPack(pack, {
+    return ingestPack(source, {
       packDir,
       limits: limits.pack,
       signal,

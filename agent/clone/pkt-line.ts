@@ -8,16 +8,17 @@ import { maskControls } from './printable.ts';
 
 /** The largest packet, its four length digits included. */
 const PACKET_BYTES = 65_520;
-const LENGTH_DIGITS = 4;
+export const LENGTH_DIGITS = 4;
 
 export const FLUSH = Buffer.from('0000');
 export const DELIM = Buffer.from('0001');
 
+/** Packets without a payload, by what their four digits say. */
+const SPECIALS = ['flush', 'delim', 'response-end'] as const;
+export type Special = (typeof SPECIALS)[number];
+
 export type Packet =
-  | { readonly type: 'data'; readonly payload: Buffer }
-  | { readonly type: 'flush' }
-  | { readonly type: 'delim' }
-  | { readonly type: 'response-end' };
+  { readonly type: 'data'; readonly payload: Buffer } | { readonly type: Special };
 
 /** One data packet; strings are byte strings (latin1), as ref names are everywhere in clone/. */
 export function encodeLine(text: string): Buffer {
@@ -33,6 +34,40 @@ export function encodeLine(text: string): Buffer {
 export function lineOf(payload: Buffer): string {
   const text = payload.toString('latin1');
   return text.endsWith('\n') ? text.slice(0, -1) : text;
+}
+
+/**
+ * What the four digits before a packet say: the length of its payload, or its kind where it has none.
+ * @throws TRANSPORT_PROTOCOL for anything else.
+ */
+export function packetLength(digits: string, what: string): number | Special {
+  if (!/^[0-9a-fA-F]{4}$/.test(digits)) {
+    const got = maskControls(digits);
+    throw violation(what, `a length of four hexadecimal digits, got "${got}"`);
+  }
+  const length = parseInt(digits, 16);
+  const special = SPECIALS[length];
+  if (special !== undefined) return special;
+  if (length < LENGTH_DIGITS || length > PACKET_BYTES) {
+    throw violation(what, `a length of 4 to ${PACKET_BYTES}, got ${length}`);
+  }
+  return length - LENGTH_DIGITS;
+}
+
+/** @throws TRANSPORT_REMOTE for the payload of an ERR packet. */
+export function throwIfRefusal(payload: Buffer): void {
+  if (payload.toString('latin1', 0, 4) !== 'ERR ') return;
+  const words = maskControls(payload.subarray(4).toString('utf8').trim());
+  throw new TransportError('TRANSPORT_REMOTE', `the host refused: ${words}`);
+}
+
+/** @param what names the stream; see PacketReader. */
+export function truncated(what: string): TransportError {
+  return new TransportError('TRANSPORT_TRUNCATED', `${what} ended before its last packet`);
+}
+
+export function violation(what: string, expectedAndGot: string): TransportError {
+  return new TransportError('TRANSPORT_PROTOCOL', `${what}: expected ${expectedAndGot}`);
 }
 
 export class PacketReader {
@@ -51,17 +86,9 @@ export class PacketReader {
   async read(): Promise<Packet | null> {
     if (this.#chunk.length - this.#offset === 0 && !(await this.#refill())) return null;
     const digits = (await this.#take(LENGTH_DIGITS)).toString('latin1');
-    if (!/^[0-9a-fA-F]{4}$/.test(digits)) {
-      throw this.#violation(`a length of four hexadecimal digits, got "${maskControls(digits)}"`);
-    }
-    const length = parseInt(digits, 16);
-    if (length === 0) return { type: 'flush' };
-    if (length === 1) return { type: 'delim' };
-    if (length === 2) return { type: 'response-end' };
-    if (length === 3 || length > PACKET_BYTES) {
-      throw this.#violation(`a length of 4 to ${PACKET_BYTES}, got ${length}`);
-    }
-    return { type: 'data', payload: await this.#take(length - LENGTH_DIGITS) };
+    const length = packetLength(digits, this.#what);
+    if (typeof length === 'string') return { type: length };
+    return { type: 'data', payload: await this.#take(length) };
   }
 
   /**
@@ -70,25 +97,22 @@ export class PacketReader {
    */
   async expect(): Promise<Packet> {
     const packet = await this.read();
-    if (packet === null) throw this.#truncated();
-    if (packet.type === 'data' && packet.payload.subarray(0, 4).toString('latin1') === 'ERR ') {
-      const words = maskControls(packet.payload.subarray(4).toString('utf8').trim());
-      throw new TransportError('TRANSPORT_REMOTE', `the host refused: ${words}`);
-    }
+    if (packet === null) throw truncated(this.#what);
+    if (packet.type === 'data') throwIfRefusal(packet.payload);
     return packet;
   }
 
   /** As expect(), for a place where only a line may stand. */
   async expectLine(): Promise<string> {
     const packet = await this.expect();
-    if (packet.type !== 'data') throw this.#violation(`a line, got a ${packet.type} packet`);
+    if (packet.type !== 'data') throw violation(this.#what, `a line, got a ${packet.type} packet`);
     return lineOf(packet.payload);
   }
 
   /** @throws TRANSPORT_PROTOCOL when anything, packet or not, follows what should have been the last. */
   async expectEnd(): Promise<void> {
     if (this.#chunk.length - this.#offset > 0 || (await this.#refill())) {
-      throw this.#violation('the end, got more bytes');
+      throw violation(this.#what, 'the end, got more bytes');
     }
   }
 
@@ -101,7 +125,8 @@ export class PacketReader {
     const whole = Buffer.allocUnsafe(length);
     let filled = 0;
     while (filled < length) {
-      if (this.#offset === this.#chunk.length && !(await this.#refill())) throw this.#truncated();
+      if (this.#offset === this.#chunk.length && !(await this.#refill()))
+        throw truncated(this.#what);
       const copied = this.#chunk.copy(whole, filled, this.#offset);
       this.#offset += copied;
       filled += copied;
@@ -119,13 +144,5 @@ export class PacketReader {
       this.#offset = 0;
       return true;
     }
-  }
-
-  #truncated(): TransportError {
-    return new TransportError('TRANSPORT_TRUNCATED', `${this.#what} ended before its last packet`);
-  }
-
-  #violation(expectedAndGot: string): TransportError {
-    return new TransportError('TRANSPORT_PROTOCOL', `${this.#what}: expected ${expectedAndGot}`);
   }
 }

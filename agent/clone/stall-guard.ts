@@ -1,88 +1,98 @@
 /**
- * Ends a transfer that is alive but useless. Enters and leaves: the same chunks. Invariant: only time
- * spent waiting for the source counts, so that a slow reader is never mistaken for a slow peer.
+ * Ends a transfer that is alive but useless. Enters: how much of the pack has come. Leaves: a signal,
+ * aborted when that is too little. Invariant: only time spent waiting for the host counts, so that a
+ * slow disk is never mistaken for a slow peer.
  */
 import { TransportError } from '../errors.ts';
+import type { TransportLimits } from './transport-limits.ts';
 
-export interface StallLimits {
-  readonly firstByteMs: number;
-  readonly leastBytes: number;
-  readonly withinMs: number;
-  /** All waiting together. */
-  readonly totalMs: number;
-}
+export type StallLimits = Pick<
+  TransportLimits,
+  'firstPackByteMs' | 'leastPackBytes' | 'leastPackBytesWithinMs' | 'packTimeoutMs'
+>;
 
-/**
- * Passes `source` on while each `leastBytes` of it take less than `withinMs` of waiting.
- * @throws TRANSPORT_TIMEOUT otherwise; the caller then closes the source, whose read is still pending.
- */
-export async function* withLeastSpeed(
-  source: AsyncIterable<Uint8Array>,
-  { firstByteMs, leastBytes, withinMs, totalMs }: StallLimits,
-): AsyncGenerator<Uint8Array, void, undefined> {
-  const iterator = source[Symbol.asyncIterator]();
-  let allowedMs = firstByteMs;
-  let waitedMs = 0;
-  let received = 0;
-  let leftMs = totalMs;
-  for (;;) {
-    const startedMs = performance.now();
-    const next = await withDeadline(iterator.next(), Math.min(allowedMs - waitedMs, leftMs), () =>
-      leftMs < allowedMs - waitedMs ? tooLong(totalMs) : tooSlow(received, leastBytes, allowedMs),
-    );
-    if (next.done === true) return;
-    const tookMs = performance.now() - startedMs;
-    waitedMs += tookMs;
-    leftMs -= tookMs;
-    received += next.value.byteLength;
-    if (allowedMs === firstByteMs || received >= leastBytes) {
-      allowedMs = withinMs;
-      waitedMs = 0;
-      received = 0;
+export class StallGuard implements Disposable {
+  readonly #limits: StallLimits;
+  readonly #late = new AbortController();
+  #hasBegun = false;
+  /** Bytes so far of those that are to come in #allowedMs, until #dueAtMs. */
+  #received = 0;
+  #allowedMs: number;
+  #dueAtMs: number;
+  #endAtMs: number;
+  /** One for many chunks: what has come since it was set is looked at when it is due. */
+  #timer: NodeJS.Timeout | undefined;
+  #isOver = false;
+
+  constructor(limits: StallLimits) {
+    const nowMs = performance.now();
+    this.#limits = limits;
+    this.#allowedMs = limits.firstPackByteMs;
+    this.#dueAtMs = nowMs + limits.firstPackByteMs;
+    this.#endAtMs = nowMs + limits.packTimeoutMs;
+    this.#look();
+  }
+
+  /** Its reason is a TransportError. */
+  get signal(): AbortSignal {
+    return this.#late.signal;
+  }
+
+  received(bytes: number): void {
+    const { leastPackBytes, leastPackBytesWithinMs } = this.#limits;
+    const isFirst = !this.#hasBegun;
+    this.#hasBegun = true;
+    this.#received += bytes;
+    if (!isFirst && this.#received < leastPackBytes) return;
+    this.#received = 0;
+    this.#allowedMs = leastPackBytesWithinMs;
+    this.#dueAtMs = performance.now() + leastPackBytesWithinMs;
+    if (isFirst) this.#look();
+  }
+
+  /** Waits for `work`, which is no waiting for the host. */
+  async excuse(work: Promise<void>): Promise<void> {
+    const sinceMs = performance.now();
+    clearTimeout(this.#timer);
+    await work;
+    const tookMs = performance.now() - sinceMs;
+    this.#dueAtMs += tookMs;
+    this.#endAtMs += tookMs;
+    this.#look();
+  }
+
+  [Symbol.dispose](): void {
+    this.#isOver = true;
+    clearTimeout(this.#timer);
+  }
+
+  #look(): void {
+    clearTimeout(this.#timer);
+    if (this.#isOver) return;
+    const nowMs = performance.now();
+    if (nowMs >= this.#endAtMs) this.#late.abort(tooLong(this.#limits));
+    else if (nowMs >= this.#dueAtMs) this.#late.abort(this.#tooSlow());
+    else {
+      const look = (): void => {
+        this.#look();
+      };
+      this.#timer = setTimeout(look, Math.min(this.#dueAtMs, this.#endAtMs) - nowMs);
     }
-    yield next.value;
+  }
+
+  #tooSlow(): TransportError {
+    const [received, allowedMs] = [this.#received, this.#allowedMs];
+    const leastBytes = this.#limits.leastPackBytes;
+    return new TransportError(
+      'TRANSPORT_TIMEOUT',
+      `the pack is too slow: expected ${leastBytes} bytes within ${allowedMs} ms, got ${received}`,
+      { data: { received, leastBytes, allowedMs } },
+    );
   }
 }
 
-async function withDeadline<T>(work: Promise<T>, ms: number, onLate: () => Error): Promise<T> {
-  const { promise: late, stop } = rejectAfter(ms, onLate);
-  try {
-    return await Promise.race([work, late]);
-  } finally {
-    stop();
-    // The loser of the race: its end is reported by whoever closes the source.
-    work.catch(() => undefined);
-  }
-}
-
-function rejectAfter(
-  ms: number,
-  onLate: () => Error,
-): { promise: Promise<never>; stop: () => void } {
-  let timer: NodeJS.Timeout | undefined;
-  const promise = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => {
-      reject(onLate());
-    }, ms);
-  });
-  return {
-    promise,
-    stop: () => {
-      clearTimeout(timer);
-    },
-  };
-}
-
-function tooLong(totalMs: number): TransportError {
+function tooLong({ packTimeoutMs: totalMs }: StallLimits): TransportError {
   return new TransportError('TRANSPORT_TIMEOUT', `the pack took longer than ${totalMs} ms`, {
     data: { totalMs },
   });
-}
-
-function tooSlow(received: number, leastBytes: number, allowedMs: number): TransportError {
-  return new TransportError(
-    'TRANSPORT_TIMEOUT',
-    `the pack is too slow: expected ${leastBytes} bytes within ${allowedMs} ms, got ${received}`,
-    { data: { received, leastBytes, allowedMs } },
-  );
 }

@@ -1,6 +1,6 @@
 /**
  * HTTP to one repository of one host (gitprotocol-http). Enters: the job's URL and token. Leaves:
- * answers of the right type as byte streams that are read at the reader's pace. Invariant: the token
+ * answers of the right type, read at the reader's pace. Invariant: the token
  * goes to the origin of the job's URL and to no other; every failure is a TransportError or the
  * signal's reason.
  */
@@ -13,6 +13,8 @@ import type { Token } from '../token.ts';
 import { VERSION } from '../version.ts';
 import { headerOf, isRedirect } from './answer-head.ts';
 import type { CloneEnvironment } from './clone-job.ts';
+import { pour } from './pour.ts';
+import type { Pour } from './pour.ts';
 import { maskControls } from './printable.ts';
 import { checkedUrl, INFO_REFS, redirectedBase, SERVICE } from './repository-url.ts';
 import { openRoute } from './route.ts';
@@ -80,7 +82,7 @@ export class Transport {
       const answer = await this.#request(request);
       if (!isRedirect(answer)) {
         const type = `application/x-${SERVICE}-advertisement`;
-        return this.#limited(await this.#accept(answer, request, type));
+        return this.#limited(await this.#accept(answer, request, type), request.signal);
       }
       answer.destroy();
       this.#base = redirectedBase(url, headerOf(answer, 'location') ?? '');
@@ -94,19 +96,19 @@ export class Transport {
   /** The answer to a command that lists refs: bounded in size and in time. */
   async listRefs(body: Buffer): Promise<AsyncIterable<Uint8Array>> {
     const signal = AbortSignal.any([this.#context.signal, this.#discovery]);
-    return this.#limited(await this.#post(body, 2, signal));
+    return this.#limited(await this.#post(body, 2, signal), signal);
   }
 
   /** The answer to a request for a pack: as long as it takes. */
-  async fetchPack(body: Buffer, version: 0 | 2): Promise<AsyncIterable<Uint8Array>> {
-    return this.#post(body, version, this.#context.signal);
+  async fetchPack(body: Buffer, version: 0 | 2): Promise<Pour> {
+    const { signal, limits } = this.#context;
+    const answer = await this.#post(body, version, signal);
+    const explain = (error: unknown): Error => this.#reasonFor(error, signal, true);
+    const context = { idleTimeoutMs: limits.idleTimeoutMs, explain };
+    return (take, stop) => pour(answer, context, take, stop);
   }
 
-  async #post(
-    body: Buffer,
-    version: 0 | 2,
-    signal: AbortSignal,
-  ): Promise<AsyncIterable<Uint8Array>> {
+  async #post(body: Buffer, version: 0 | 2, signal: AbortSignal): Promise<IncomingMessage> {
     const url = new URL(`${this.#base.href}/${SERVICE}`);
     const large = body.length > GZIP_FROM_BYTES;
     const result = `application/x-${SERVICE}-result`;
@@ -149,12 +151,12 @@ export class Transport {
     return answer;
   }
 
-  /** The body of an answer that is what was asked for. */
+  /** The answer, if it is what was asked for; its body is to be read. */
   async #accept(
     answer: IncomingMessage,
     { url, signal }: RouteRequest,
     contentType: string,
-  ): Promise<AsyncIterable<Uint8Array>> {
+  ): Promise<IncomingMessage> {
     const { statusCode: status = 0, headers } = answer;
     if (isRedirect(answer)) {
       answer.destroy();
@@ -169,7 +171,7 @@ export class Transport {
     }
     const got = headerOf(answer, 'content-type');
     const encoding = headerOf(answer, 'content-encoding') ?? 'identity';
-    if (got === contentType && encoding === 'identity') return this.#stream(answer, signal);
+    if (got === contentType && encoding === 'identity') return answer;
     answer.destroy();
     const what = `${got ?? 'no content type'}${encoding === 'identity' ? '' : `, ${encoding}`}`;
     throw new TransportError(
@@ -199,10 +201,10 @@ export class Transport {
     }
   }
 
-  async *#limited(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  async *#limited(answer: IncomingMessage, signal: AbortSignal): AsyncGenerator<Uint8Array> {
     const { refsBytes } = this.#context.limits;
     let received = 0;
-    for await (const chunk of source) {
+    for await (const chunk of this.#stream(answer, signal)) {
       received += chunk.byteLength;
       if (received > refsBytes) {
         throw new TransportError(

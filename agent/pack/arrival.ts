@@ -3,7 +3,6 @@
  * one stores what comes, the other scans what is stored, at most `aheadBytes` behind. Here, too, the
  * pack threads are started.
  */
-import { untilAborted } from './abortable.ts';
 import { ArrivalLooks } from './arrival-looks.ts';
 import type { ArrivalObserver } from './arrival-observer.ts';
 import { SpaceGuard } from './disk-space.ts';
@@ -15,6 +14,7 @@ import type { PackLimits, PackTuning } from './limits.ts';
 import { SLACK } from './object-hash.ts';
 import type { PackMemory } from './pack-memory.ts';
 import { PackReceiver } from './pack-receiver.ts';
+import type { PackSource } from './pack-source.ts';
 import { PackScan } from './pack-scan.ts';
 import type { PackThreads } from './pack-threads.ts';
 import type { ProgressMeter } from './progress-meter.ts';
@@ -64,7 +64,7 @@ export class Arrival {
   }
 
   /** Takes the whole stream. Throws PackError, MountError (the disk), the source's error, the signal's reason. */
-  async run(source: AsyncIterable<Uint8Array>): Promise<Arrived> {
+  async run(source: PackSource): Promise<Arrived> {
     const { fd, memory, limits, tuning, meter, signal, turn } = this.#context;
     const receiver = new PackReceiver(fd, limits);
     const hooks = {
@@ -87,7 +87,7 @@ export class Arrival {
       throw error;
     });
     const [stored, scanned] = await Promise.allSettled([
-      this.#store(untilAborted(source, stopped), receiver, scan),
+      this.#store(source, receiver, scan, stopped),
       scanning,
     ]);
     // What the stream ended with says more than where it left the scanner.
@@ -118,21 +118,26 @@ export class Arrival {
   }
 
   async #store(
-    source: AsyncIterable<Uint8Array>,
+    source: PackSource,
     receiver: PackReceiver,
     scan: PackScan,
+    stop: AbortSignal,
   ): Promise<void> {
     const { packDir, tuning, meter } = this.#context;
     const scanner = this.#scanner;
     const guard = new SpaceGuard(packDir);
+    const take = (bytes: Uint8Array): void => {
+      receiver.take(bytes);
+    };
+    const backlog = (): Promise<void> | null => {
+      const { receivedBytes } = receiver;
+      meter.update('receiving', receivedBytes, scanner.table.count, scanner.totalObjects);
+      const behind = scan.until(tuning.aheadBytes);
+      if (!guard.isDue(receivedBytes)) return behind;
+      return guard.check(receivedBytes).then(() => behind ?? undefined);
+    };
     try {
-      for await (const chunk of source) {
-        receiver.take(chunk);
-        const { receivedBytes } = receiver;
-        await scan.until(tuning.aheadBytes);
-        if (guard.isDue(receivedBytes)) await guard.check(receivedBytes);
-        meter.update('receiving', receivedBytes, scanner.table.count, scanner.totalObjects);
-      }
+      await source({ take, backlog }, stop);
     } finally {
       receiver.end();
     }

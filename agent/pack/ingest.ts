@@ -24,6 +24,7 @@ import { findBrokenRow } from './link-check.ts';
 import { LinkCollector, collectUnseen } from './object-links.ts';
 import { PackMemory } from './pack-memory.ts';
 import { PackFiles, type TemporaryFile } from './pack-files.ts';
+import type { PackSource } from './pack-source.ts';
 import { PackThreads } from './pack-threads.ts';
 import { ProgressMeter, type IngestProgress } from './progress-meter.ts';
 import { resolveDeltas } from './resolve-deltas.ts';
@@ -62,7 +63,7 @@ export interface IngestOutcome {
 
 /** Takes the whole stream. Throws PackError, MountError (the disk), or the signal's reason. */
 export async function ingestPack(
-  source: AsyncIterable<Uint8Array>,
+  source: PackSource,
   context: IngestContext,
 ): Promise<IngestOutcome> {
   context.signal?.throwIfAborted();
@@ -114,11 +115,7 @@ class Ingest {
     this.#fd = fd;
   }
 
-  async run(
-    source: AsyncIterable<Uint8Array>,
-    files: PackFiles,
-    pack: TemporaryFile,
-  ): Promise<IngestOutcome> {
+  async run(source: PackSource, files: PackFiles, pack: TemporaryFile): Promise<IngestOutcome> {
     await using threads = new PackThreads();
     const { table } = this.#scanner;
     await using arrival = new Arrival(this.#arrivalContext(), this.#scanner, threads);

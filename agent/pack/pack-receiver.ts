@@ -30,7 +30,7 @@ export class PackReceiver {
     return this.#ended;
   }
 
-  /** Takes the next piece of the stream, which the caller may reuse afterwards. Throws PackError, errno. */
+  /** As a PackSink. Throws PackError, errno. */
   take(chunk: Uint8Array): void {
     const limit = this.#limits.packBytes;
     if (this.receivedBytes + chunk.length > limit) {

@@ -86,10 +86,13 @@ export class PackScan {
     await this.#turn?.take();
   }
 
-  /** Settles when at most `bytes` of what was received were not read yet. For one caller at a time. */
-  async until(bytes: number): Promise<void> {
-    if (this.#receiver.receivedBytes - this.#readBytes <= bytes) return;
-    await new Promise<void>((resolve) => {
+  /**
+   * Null while at most `bytes` of what was received were not read yet; else settles when that is so.
+   * For one caller at a time.
+   */
+  until(bytes: number): Promise<void> | null {
+    if (this.#receiver.receivedBytes - this.#readBytes <= bytes) return null;
+    return new Promise((resolve) => {
       this.#waiting = { bytes, resolve };
     });
   }

@@ -8,6 +8,7 @@ import { MAX_PATH_BYTES } from '../checkout/path-safety.ts';
 import { AgentError } from '../errors.ts';
 import { ingestPack } from '../pack/ingest.ts';
 import { PACK_LIMITS } from '../pack/limits.ts';
+import { packSource } from '../pack/pack-source.ts';
 import { displayPath } from '../repository/byte-path.ts';
 import type { BytePath } from '../repository/byte-path.ts';
 import { readBundle } from './bundle-reader.ts';
@@ -114,7 +115,7 @@ class Staging {
         const pack = readBundle(pieces, (oids) => {
           contents.prerequisites.set(sink.repository, oids);
         });
-        await ingestPack(pack, { packDir, limits: PACK_LIMITS, signal });
+        await ingestPack(packSource(pack), { packDir, limits: PACK_LIMITS, signal });
         return;
       }
       case 'deleted': {

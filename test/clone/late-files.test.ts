@@ -11,6 +11,7 @@ import { STATE } from '../../agent/checkout/shared-files.ts';
 import { CheckoutObserver } from '../../agent/clone/checkout-observer.ts';
 import type { RefPlan } from '../../agent/clone/ref-plan.ts';
 import { ingestPack, type IngestOutcome } from '../../agent/pack/ingest.ts';
+import { packSource } from '../../agent/pack/pack-source.ts';
 import { PACK_LIMITS, type PackTuning } from '../../agent/pack/limits.ts';
 import { ObjectStore } from '../../agent/pack/object-store.ts';
 import { sealPack } from '../pack/craft-pack.ts';
@@ -132,7 +133,8 @@ class Mount {
   ): Promise<IngestOutcome> {
     const { packDir, observer } = this;
     const collectLinks = true;
-    return ingestPack(Buffer.isBuffer(pack) ? chunksOf(pack, 65_536) : pack, {
+    const chunks = Buffer.isBuffer(pack) ? chunksOf(pack, 65_536) : pack;
+    return ingestPack(packSource(chunks), {
       ...{ packDir, observer, signal, collectLinks, limits: PACK_LIMITS },
       // Contents above 256 KiB are too large for a thread.
       tuning: { threads: 1, threadedObjects: 1, contentRingBytes: 2 ** 20, ...tuning },

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
 import { readAdvertisement, synthesiseAdvertisement } from '../../agent/clone/advertisement.ts';
 import type { Advertisement } from '../../agent/clone/advertisement.ts';
-import { fetchRequest, readFetchHead } from '../../agent/clone/fetch-request.ts';
+import { fetchRequest } from '../../agent/clone/fetch-request.ts';
 import { lsRefsRequest, readLsRefs } from '../../agent/clone/ls-refs.ts';
 import { packedRefs } from '../../agent/clone/packed-refs.ts';
 import { PacketReader } from '../../agent/clone/pkt-line.ts';
@@ -248,22 +248,6 @@ describe('requests', () => {
     expect(() => lsRefsRequest(bare, 'x/1')).toThrow(/the command ls-refs of protocol 2/);
     const fetch = { version: 2, capabilities: bare, wants: [A], agent: 'x' } as const;
     expect(() => fetchRequest(fetch)).toThrow(/the command fetch of protocol 2/);
-  });
-
-  it.each([
-    [
-      'packfile-uris',
-      2,
-      bytesOf(pkt('packfile-uris\n'), pkt(`${A} https://cdn.example/x\n`), '0001'),
-    ],
-    ['acknowledgments', 2, bytesOf(pkt('acknowledgments\n'), pkt('NAK\n'), '0001')],
-    ['a bad shallow line', 2, bytesOf(pkt('shallow-info\n'), pkt('unshallow x\n'), '0001')],
-    ['an ACK', 0, pkt(`ACK ${A}\n`)],
-    ['a flush', 2, bytesOf('0000')],
-  ] as const)('the answer to fetch is refused with %s', async (_what, version, bytes) => {
-    const packets = new PacketReader(cut(bytes, 3), 'the test');
-    const failing = readFetchHead(packets, version);
-    await expect(failing).rejects.toMatchObject({ code: 'TRANSPORT_PROTOCOL' });
   });
 });
 

@@ -1,46 +1,77 @@
+import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import { withLeastSpeed } from '../../agent/clone/stall-guard.ts';
-import { collect } from './streams.ts';
+import { StallGuard } from '../../agent/clone/stall-guard.ts';
+import type { StallLimits } from '../../agent/clone/stall-guard.ts';
 
-/** `count` chunks of 100 bytes, each after `everyMs`. */
-async function* drip(count: number, everyMs: number): AsyncGenerator<Uint8Array> {
-  for (let at = 0; at < count; at++) {
-    await new Promise((resolve) => setTimeout(resolve, everyMs));
-    yield Buffer.alloc(100);
-  }
+const PATIENT: StallLimits = {
+  firstPackByteMs: 60_000,
+  leastPackBytes: 1_000,
+  leastPackBytesWithinMs: 60_000,
+  packTimeoutMs: 60_000,
+};
+
+/** 100 bytes each `everyMs`, until the guard has had enough; its reason. */
+async function drip(guard: StallGuard, everyMs: number): Promise<unknown> {
+  const timer = setInterval(() => {
+    guard.received(100);
+  }, everyMs);
+  if (!guard.signal.aborted) await once(guard.signal, 'abort');
+  clearInterval(timer);
+  return guard.signal.reason;
 }
 
-describe('withLeastSpeed()', () => {
+describe('StallGuard', () => {
   it('ends a peer that drips less than the least', async () => {
-    const limits = { firstByteMs: 5_000, leastBytes: 1_000, withinMs: 200, totalMs: 60_000 };
-    const failing = collect(withLeastSpeed(drip(1_000, 50), limits));
-    await expect(failing).rejects.toMatchObject({ code: 'TRANSPORT_TIMEOUT', transient: true });
-  });
-
-  it('gives the first byte a time of its own', async () => {
-    const patient = { firstByteMs: 20_000, leastBytes: 100, withinMs: 10_000, totalMs: 60_000 };
-    expect(await collect(withLeastSpeed(drip(2, 300), patient))).toHaveLength(200);
-    const hasty = { ...patient, firstByteMs: 50 };
-    await expect(collect(withLeastSpeed(drip(2, 5_000), hasty))).rejects.toMatchObject({
+    using guard = new StallGuard({ ...PATIENT, leastPackBytesWithinMs: 200 });
+    expect(await drip(guard, 50)).toMatchObject({
       code: 'TRANSPORT_TIMEOUT',
+      transient: true,
+      data: { leastBytes: 1_000, allowedMs: 200 },
     });
   });
 
+  it('ends a peer that stops after the first byte, which had a time of its own', async () => {
+    using guard = new StallGuard({ ...PATIENT, leastPackBytesWithinMs: 100 });
+    await sleep(200);
+    expect(guard.signal.aborted).toBe(false);
+    guard.received(1);
+    await once(guard.signal, 'abort');
+    expect(guard.signal.reason).toMatchObject({ data: { received: 0, allowedMs: 100 } });
+  });
+
+  it('ends a peer that does not begin', async () => {
+    using guard = new StallGuard({ ...PATIENT, firstPackByteMs: 50 });
+    await once(guard.signal, 'abort');
+    expect(guard.signal.reason).toMatchObject({ code: 'TRANSPORT_TIMEOUT' });
+  });
+
   it('ends a pack that takes too long as a whole, however fast it comes', async () => {
-    const limits = { firstByteMs: 5_000, leastBytes: 1, withinMs: 5_000, totalMs: 300 };
-    await expect(collect(withLeastSpeed(drip(1_000, 20), limits))).rejects.toMatchObject({
+    using guard = new StallGuard({ ...PATIENT, leastPackBytes: 1, packTimeoutMs: 300 });
+    expect(await drip(guard, 20)).toMatchObject({
       code: 'TRANSPORT_TIMEOUT',
       message: expect.stringContaining('300 ms') as string,
     });
   });
 
-  it('does not count the time of a slow reader', async () => {
-    const limits = { firstByteMs: 1_000, leastBytes: 100_000, withinMs: 400, totalMs: 60_000 };
-    let received = 0;
-    for await (const chunk of withLeastSpeed(drip(5, 0), limits)) {
-      received += chunk.length;
-      await new Promise((resolve) => setTimeout(resolve, 200));
-    }
-    expect(received).toBe(500);
+  it('does not count what is excused', async () => {
+    using guard = new StallGuard({
+      ...PATIENT,
+      firstPackByteMs: 5_000,
+      leastPackBytesWithinMs: 300,
+      packTimeoutMs: 300,
+    });
+    for (let turn = 0; turn < 5; turn++) await guard.excuse(sleep(200));
+    expect(guard.signal.aborted).toBe(false);
+    await once(guard.signal, 'abort');
+  });
+
+  it('says nothing once it is over', async () => {
+    const guard = new StallGuard({ ...PATIENT, firstPackByteMs: 50 });
+    const excused = guard.excuse(sleep(10));
+    guard[Symbol.dispose]();
+    await excused;
+    await sleep(100);
+    expect(guard.signal.aborted).toBe(false);
   });
 });

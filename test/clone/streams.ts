@@ -1,4 +1,5 @@
 /** The same bytes as streams cut in different places, for parsers that must not care. */
+import type { Pour } from '../../agent/clone/pour.ts';
 
 /** Whole, byte by byte, and in pieces of 3 and 7 bytes. */
 export const CUTS = [Infinity, 1, 3, 7];
@@ -26,5 +27,15 @@ export function pkt(text: string): Buffer {
 export async function collect(source: AsyncIterable<Uint8Array>): Promise<Buffer> {
   const parts: Buffer[] = [];
   for await (const part of source) parts.push(Buffer.from(part));
+  return Buffer.concat(parts);
+}
+
+export async function poured(pour: Pour): Promise<Buffer> {
+  const parts: Buffer[] = [];
+  const take = (chunk: Buffer): null => {
+    parts.push(Buffer.from(chunk));
+    return null;
+  };
+  await pour(take, new AbortController().signal);
   return Buffer.concat(parts);
 }

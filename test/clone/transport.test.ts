@@ -15,7 +15,7 @@ import { TRANSPORT_LIMITS } from '../../agent/clone/transport-limits.ts';
 import { Token } from '../../agent/token.ts';
 import { TOKEN } from './job.ts';
 import { Sandbox } from './sandbox.ts';
-import { collect } from './streams.ts';
+import { collect, poured } from './streams.ts';
 
 const ADVERTISEMENT = 'application/x-git-upload-pack-advertisement';
 const RESULT = 'application/x-git-upload-pack-result';
@@ -109,7 +109,7 @@ describe('Transport', () => {
     expect((await collect(await transport.listRefs(Buffer.from('small')))).toString()).toBe(
       'version=2',
     );
-    expect((await collect(await transport.fetchPack(large, 0))).toString()).toBe('undefined');
+    expect((await poured(await transport.fetchPack(large, 0))).toString()).toBe('undefined');
     expect(bodies).toEqual([Buffer.from('small'), large]);
     expect(ports.size).toBe(1);
   });
@@ -144,7 +144,7 @@ describe('Transport', () => {
     const transport = await open(`${origin}/old/web`);
     await collect(await transport.discover());
     const pack = await transport.fetchPack(Buffer.from('x'), 2);
-    expect((await collect(pack)).toString()).toBe('/new/x/web/git-upload-pack');
+    expect((await poured(pack)).toString()).toBe('/new/x/web/git-upload-pack');
   });
 
   it('refuses a redirect to another host, port, scheme or service, and a loop', async () => {

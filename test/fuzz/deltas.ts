@@ -8,6 +8,7 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { join } from 'node:path';
 import { ingestPack } from '../../agent/pack/ingest.ts';
 import { PACK_LIMITS } from '../../agent/pack/limits.ts';
+import { packSource } from '../../agent/pack/pack-source.ts';
 import { ObjectStore } from '../../agent/pack/object-store.ts';
 import { chunksOf } from '../pack/chunks.ts';
 import { TYPE, makePack, ofsDelta, oidOf, wholeEntry } from '../pack/craft-pack.ts';
@@ -75,7 +76,11 @@ async function ingestDelta(
   let idxPath = null as string | null;
   const code = await codeOf(async () => {
     const source = chunksOf(pack, Infinity);
-    ({ idxPath } = await ingestPack(source, { packDir, limits: PACK_LIMITS, tuning: SMALL }));
+    ({ idxPath } = await ingestPack(packSource(source), {
+      packDir,
+      limits: PACK_LIMITS,
+      tuning: SMALL,
+    }));
   });
   const idx = idxPath === null ? null : readFileSync(idxPath);
   for (const name of readdirSync(packDir)) rmSync(join(packDir, name));

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { ingestPack } from '../../agent/pack/ingest.ts';
 import type { IngestOutcome } from '../../agent/pack/ingest.ts';
 import { PACK_LIMITS } from '../../agent/pack/limits.ts';
+import { packSource } from '../../agent/pack/pack-source.ts';
 import { chunksOf } from '../pack/chunks.ts';
 import { exitCodes, FuzzDirectory, inLanes } from './git-batch.ts';
 import { makePackCase } from './pack-cases.ts';
@@ -64,7 +65,7 @@ async function ingestOne(packDir: string, pack: Buffer, random: Random): Promise
   let outcome: IngestOutcome | undefined;
   const code = await codeOf(async () => {
     const context = { packDir, limits: PACK_LIMITS, tuning };
-    outcome = await ingestPack(chunksOf(pack, chunkBytes), context);
+    outcome = await ingestPack(packSource(chunksOf(pack, chunkBytes)), context);
   });
   const idxPath = outcome?.idxPath ?? null;
   const idx = idxPath === null ? null : readFileSync(idxPath);

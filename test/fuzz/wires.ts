@@ -2,13 +2,13 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { readAdvertisement } from '../../agent/clone/advertisement.ts';
-import { readFetchHead } from '../../agent/clone/fetch-request.ts';
+import { FetchAnswer } from '../../agent/clone/fetch-answer.ts';
 import { lsRefsRequest, readLsRefs } from '../../agent/clone/ls-refs.ts';
 import { PacketReader } from '../../agent/clone/pkt-line.ts';
 import type { RemoteRefs } from '../../agent/clone/remote-refs.ts';
-import { sideband } from '../../agent/clone/sideband.ts';
 import { ingestPack } from '../../agent/pack/ingest.ts';
 import { PACK_LIMITS } from '../../agent/pack/limits.ts';
+import type { PackSource } from '../../agent/pack/pack-source.ts';
 import { chunksOf } from '../pack/chunks.ts';
 import { exitCodes, FuzzDirectory, inLanes, makeRepository } from './git-batch.ts';
 import { Random } from './random.ts';
@@ -142,9 +142,15 @@ async function receive(
   let words = '';
   const code = await codeOf(async () => {
     try {
-      const packets = new PacketReader(chunksOf(bytes, 50), 'the answer');
-      await readFetchHead(packets, 0);
-      await ingestPack(sideband(packets), { packDir, limits: PACK_LIMITS });
+      const source: PackSource = async (sink, stop) => {
+        const answer = new FetchAnswer(0, (part) => {
+          sink.take(part);
+        });
+        for await (const chunk of chunksOf(bytes, 50)) answer.push(Buffer.from(chunk));
+        stop.throwIfAborted();
+        answer.end();
+      };
+      await ingestPack(source, { packDir, limits: PACK_LIMITS });
     } catch (error) {
       words = String(error);
       throw error;

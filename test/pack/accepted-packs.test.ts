@@ -4,6 +4,7 @@ import zlib from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ingestPack } from '../../agent/pack/ingest.ts';
 import { PACK_LIMITS, type PackTuning } from '../../agent/pack/limits.ts';
+import { packSource } from '../../agent/pack/pack-source.ts';
 import { chunksOf } from './chunks.ts';
 import {
   TYPE,
@@ -120,7 +121,7 @@ describe.each(Object.entries(PACKS))('a pack with %s', (_name, pack) => {
     ['by threads', Infinity, { threads: 2, threadedBytes: 0 }],
   ])('has the idx of git index-pack: %s', async (_how, chunkBytes, tuning) => {
     const context = { packDir, limits: PACK_LIMITS, tuning };
-    const { idxPath, packPath } = await ingestPack(chunksOf(pack, chunkBytes), context);
+    const { idxPath, packPath } = await ingestPack(packSource(chunksOf(pack, chunkBytes)), context);
     expect(readFileSync(idxPath!).equals(gitIndexPack(pack))).toBe(true);
     expect(readFileSync(packPath!).equals(pack)).toBe(true);
   });
@@ -128,7 +129,10 @@ describe.each(Object.entries(PACKS))('a pack with %s', (_name, pack) => {
 
 it('a ref-delta on an object that is there twice is accepted, as by git 2.50 and later', async () => {
   const pack = makePack([BLOB, refDelta(BASE_OID, TO_ONE), BLOB, ofsDelta(BLOB.length, TO_ONE)]);
-  const { idxPath } = await ingestPack(chunksOf(pack, 99), { packDir, limits: PACK_LIMITS });
+  const { idxPath } = await ingestPack(packSource(chunksOf(pack, 99)), {
+    packDir,
+    limits: PACK_LIMITS,
+  });
   const listed = git(packDir, ['show-index'], readFileSync(idxPath!)).toString();
   const oids = listed.split('\n').map((line) => line.split(' ')[1]);
   expect(oids).toEqual([BASE_OID, BASE_OID, ONE_OID, ONE_OID, undefined].sort());
@@ -137,7 +141,10 @@ it('a ref-delta on an object that is there twice is accepted, as by git 2.50 and
 describe('an empty pack', () => {
   it('is accepted and leaves no file', async () => {
     const pack = makePack([]);
-    const outcome = await ingestPack(chunksOf(pack, 5), { packDir, limits: PACK_LIMITS });
+    const outcome = await ingestPack(packSource(chunksOf(pack, 5)), {
+      packDir,
+      limits: PACK_LIMITS,
+    });
     expect(outcome).toEqual({
       checksum: pack.toString('hex', 12),
       objectCount: 0,

@@ -4,12 +4,13 @@ import { openSync, closeSync, readdirSync, statSync, writeFileSync } from 'node:
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import zlib from 'node:zlib';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { refuseCollisions } from '../../agent/pack/collisions.ts';
 import { EntryScanner } from '../../agent/pack/entry-scanner.ts';
 import { PackMemory } from '../../agent/pack/pack-memory.ts';
 import { ingestPack, type IngestContext } from '../../agent/pack/ingest.ts';
 import { PACK_LIMITS, PACK_TUNING } from '../../agent/pack/limits.ts';
+import { packSource } from '../../agent/pack/pack-source.ts';
 import { SortedTable } from '../../agent/pack/sorted-table.ts';
 import type { IngestProgress } from '../../agent/pack/progress-meter.ts';
 import { bundledProgram } from '../setup/bundled-program.ts';
@@ -49,7 +50,7 @@ function ingest(
   source: AsyncIterable<Uint8Array>,
   options: Partial<IngestContext> = {},
 ): Promise<unknown> {
-  return ingestPack(source, { packDir, limits: PACK_LIMITS, ...options });
+  return ingestPack(packSource(source), { packDir, limits: PACK_LIMITS, ...options });
 }
 
 describe('a source', () => {
@@ -79,6 +80,33 @@ describe('a source', () => {
     expect(given).toBe(pack.length);
     expect(furthest).toBeGreaterThan(4096);
     expect(furthest).toBeLessThanOrEqual(8192);
+  });
+
+  it('that is ahead of the scanner is left when the scanner fails, or the signal is aborted', async () => {
+    const [whole, controller] = [noisyBlobs(200), new AbortController()];
+    const bad = [Buffer.alloc(10)];
+    const pack = makePack([...whole.slice(0, 50), ...bad, ...whole]);
+    const tuning = { windowBytes: 4096, aheadBytes: 8192 };
+    const left = { readers: 2 };
+    async function* source(): AsyncGenerator<Uint8Array> {
+      try {
+        yield* chunksOf(pack, 100);
+      } finally {
+        left.readers--;
+      }
+    }
+    const failing = ingest(source(), { tuning });
+    await expect(failing).rejects.toMatchObject({ code: 'PACK_ENTRY_TYPE' });
+    const reason = new Error('the session ended');
+    const onProgress = (): void => {
+      controller.abort(reason);
+    };
+    const aborted = ingest(source(), { tuning, signal: controller.signal, onProgress });
+    await expect(aborted).rejects.toBe(reason);
+    expect(readdirSync(packDir)).toEqual([]);
+    await vi.waitFor(() => {
+      expect(left.readers).toBe(0);
+    });
   });
 });
 
@@ -169,7 +197,7 @@ describe('threads', () => {
 
 describe('the disk', () => {
   it('that has no such directory is named in an error', async () => {
-    const result = ingestPack(chunksOf(makePack([BLOB]), 10), {
+    const result = ingestPack(packSource(chunksOf(makePack([BLOB]), 10)), {
       packDir: join(packDir, 'absent'),
       limits: PACK_LIMITS,
     });
@@ -182,9 +210,10 @@ describe('the disk', () => {
       process.on('SIGXFSZ', () => {});
       import { ingestPack } from './agent/pack/ingest.ts';
       import { PACK_LIMITS } from './agent/pack/limits.ts';
+      import { packSource } from './agent/pack/pack-source.ts';
       import { readFileSync, readdirSync } from 'node:fs';
       async function* source() { yield readFileSync(process.argv[2]); }
-      const error = await ingestPack(source(), { packDir: process.argv[3], limits: PACK_LIMITS }).catch((e) => e);
+      const error = await ingestPack(packSource(source()), { packDir: process.argv[3], limits: PACK_LIMITS }).catch((e) => e);
       console.log(error.code, error.data.errno, readdirSync(process.argv[3]).length);`);
     const pack = join(packDir, 'in.pack');
     writeFileSync(pack, makePack([wholeEntry(TYPE.blob, noise(100_000, 3))]));
@@ -211,10 +240,11 @@ describe('memory', () => {
     const program = await bundledProgram(`
       import { ingestPack } from './agent/pack/ingest.ts';
       import { PACK_LIMITS } from './agent/pack/limits.ts';
+      import { packSource } from './agent/pack/pack-source.ts';
       import { createReadStream, readFileSync } from 'node:fs';
       const limits = { ...PACK_LIMITS, objectBytes: 2 ** 52, expandedBytes: 2 ** 52 };
       const tuning = { threads: 0 };
-      const result = await ingestPack(createReadStream(process.argv[2]), { packDir: process.argv[3], limits, tuning })
+      const result = await ingestPack(packSource(createReadStream(process.argv[2])), { packDir: process.argv[3], limits, tuning })
         .then(() => 'accepted', (error) => error.code);
       console.log(result, /VmHWM:\\s+(\\d+)/.exec(readFileSync('/proc/self/status', 'utf8'))[1]);`);
     const path = join(packDir, 'in.pack');

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { ingestPack, type IngestContext, type IngestOutcome } from '../../agent/pack/ingest.ts';
 import { PACK_LIMITS } from '../../agent/pack/limits.ts';
+import { packSource } from '../../agent/pack/pack-source.ts';
 import {
   gitIndexPack,
   makeDirectory,
@@ -33,7 +34,11 @@ function ingest(
   chunkBytes: number,
   options: Partial<IngestContext> = {},
 ): Promise<IngestOutcome> {
-  return ingestPack(chunksOf(pack, chunkBytes), { packDir, limits: PACK_LIMITS, ...options });
+  return ingestPack(packSource(chunksOf(pack, chunkBytes)), {
+    packDir,
+    limits: PACK_LIMITS,
+    ...options,
+  });
 }
 
 const PACK_OPTIONS: [name: string, options: string[]][] = [

@@ -3,6 +3,7 @@ import { readdirSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ingestPack } from '../../agent/pack/ingest.ts';
 import { PACK_LIMITS } from '../../agent/pack/limits.ts';
+import { packSource } from '../../agent/pack/pack-source.ts';
 import { chunksOf } from './chunks.ts';
 import { git, makeDirectory, removeDirectory } from './git-repository.ts';
 
@@ -46,7 +47,7 @@ async function brokenOidOf(missing: string | null, threads: number): Promise<str
   const pack = git(repository, options, `${list.join('\n')}\n`);
   const packDir = makeDirectory();
   try {
-    const { brokenOid } = await ingestPack(chunksOf(pack, 4096), {
+    const { brokenOid } = await ingestPack(packSource(chunksOf(pack, 4096)), {
       packDir,
       limits: PACK_LIMITS,
       collectLinks: true,

@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { PackError, type ErrorCode } from '../../agent/errors.ts';
 import { ingestPack } from '../../agent/pack/ingest.ts';
 import { PACK_LIMITS, type PackLimits } from '../../agent/pack/limits.ts';
+import { packSource } from '../../agent/pack/pack-source.ts';
 import { chunksOf } from './chunks.ts';
 import {
   TYPE,
@@ -61,7 +62,7 @@ function refused(
   limits: Partial<PackLimits> = {},
 ): Promise<unknown> {
   const context = { packDir, limits: { ...PACK_LIMITS, ...limits } };
-  return ingestPack(chunksOf(pack, chunkBytes), context).then(
+  return ingestPack(packSource(chunksOf(pack, chunkBytes)), context).then(
     () => 'accepted',
     (error: unknown) => error,
   );
