@@ -241,7 +241,7 @@ function asObjectError(error: unknown, oid: string): unknown {
     error instanceof InflateFault ||
     error instanceof DeltaFault ||
     (error instanceof PackError && error.code !== 'PACK_LIMIT');
-  if (!isDamage) return asStorageError(error, `reading object ${oid}`);
+  if (!isDamage) return asStorageError(error, `object ${oid}`);
   const data = error instanceof PackError ? error.data : {};
   return new PackError('OBJECT_INVALID', `object ${oid}: ${error.message}`, {
     cause: error,

@@ -10,7 +10,9 @@ import { PROGRAM, TestSession } from './session.ts';
 let directory: string;
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'mount-agent-no-space-'));
-  await makeRepository(randomBlobs('large', 3, 300_000), join(directory, 'large.git'));
+  await makeRepository(randomBlobs('small', 3, 300_000), join(directory, 'small.git'));
+  // Too large to be written while the pack is still coming.
+  await makeRepository(randomBlobs('large', 2, 1_500_000), join(directory, 'large.git'));
 });
 afterAll(() => rm(directory, { recursive: true }));
 
@@ -21,17 +23,18 @@ mount -t tmpfs -o "size=$1" none "$0"; app=$0; shift
 find "$app" -mindepth 1`;
 
 it.each([
-  ['the pack', '512k', /MOUNT_NO_SPACE: storing the pack: ENOSPC/],
-  ['the worktree', '1500k', /MOUNT_NO_SPACE: "d0\/blob\d\.bin": ENOSPC/],
+  ['the pack', 'large', '1m', /MOUNT_NO_SPACE: storing the pack: ENOSPC/],
+  ['files beside the pack', 'small', '1600k', /MOUNT_NO_SPACE: "d0\/blob\d\.bin": ENOSPC/],
+  ['large files', 'large', '3500k', /MOUNT_NO_SPACE: "d0\/blob\d\.bin": object \w+: ENOSPC/],
 ])(
   'a disk too small for %s: the clone fails by name, and leaves nothing',
-  async (_, size, says) => {
+  async (_, name, size, says) => {
     await using session = await TestSession.open();
     const { host } = session.two;
     const tokens = [{ token: TOKENS.web, login: 'walter', permissions: 'read' as const }];
-    const bareDir = join(directory, 'large.git');
-    host.addRepository({ owner: 'acme', name: 'large', bareDir, tokens });
-    await session.dropManifest([session.resource('large', TOKENS.web)]);
+    const bareDir = join(directory, `${name}.git`);
+    host.addRepository({ owner: 'acme', name, bareDir, tokens });
+    await session.dropManifest([session.resource(name, TOKENS.web)]);
     const app = join(session.directory, 'app');
     const places = ['--run-dir', session.runDir, '--mount-root', app];
     const mount = ['mount', '--manifest', session.manifestPath, '--allow-http', ...places];
