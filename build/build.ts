@@ -27,6 +27,13 @@ const ENTRIES: Readonly<Record<string, string>> = {
   'pack-thread': 'agent/clone/pack-thread.ts',
 };
 
+/** What runs them. */
+const START = 'agent/start.ts';
+const STARTERS = {
+  ...Object.fromEntries(Object.keys(ENTRIES).map((name) => [name, START])),
+  main: 'agent/start-main.ts',
+};
+
 /** Of main.js, for two of its commands (start-main.ts). */
 const RESCUE_ENTRIES = { 'main-rescue': 'agent/main.ts' };
 
@@ -48,7 +55,7 @@ const inputs = [
   ...(await buildBundles(ENTRIES, [slim])),
   ...(await buildBundles(RESCUE_ENTRIES, [slim, rescueOnly])),
 ];
-await buildStarters();
+await buildStarters(STARTERS);
 await cp(join(ROOT, 'agent/credentials'), join(DIST, 'credentials'), {
   recursive: true,
   filter: (path) => !path.endsWith('.ts'),
@@ -57,7 +64,10 @@ await cp(join(ROOT, 'agent/health/status-page.html'), join(DIST, 'health/status-
 // The sources are ES modules, dist/ is not.
 await writeFile(join(DIST, 'package.json'), '{ "type": "commonjs" }\n');
 await writeFile(join(DIST, 'LICENSES.txt'), await licencesOf(inputs));
-await rehearse(DIST);
+await rehearse(DIST, {
+  beforeThreads: () => buildStarters({ 'pack-thread': 'build/rehearsal-thread.ts' }),
+});
+await buildStarters({ 'pack-thread': START });
 
 /** @returns the paths of all that went into them. */
 async function buildBundles(
@@ -83,13 +93,10 @@ async function buildBundles(
   return Object.keys(metafile.inputs).map((path) => join(ROOT, path));
 }
 
-async function buildStarters(): Promise<void> {
+async function buildStarters(entries: Readonly<Record<string, string>>): Promise<void> {
   await build({
     ...OPTIONS,
-    entryPoints: Object.keys(ENTRIES).map((out) => ({
-      in: out === 'main' ? 'agent/start-main.ts' : 'agent/start.ts',
-      out,
-    })),
+    entryPoints: Object.entries(entries).map(([out, path]) => ({ in: path, out })),
     banner: { js: '#!/usr/bin/env node' },
   });
 }

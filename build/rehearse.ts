@@ -1,7 +1,7 @@
 /**
  * In: the bundles in dist/. Out: V8's code cache beside each, made by a run of it that does what every
- * start does: a manifest, the endpoint, the clone process, up to a host that refuses the connection; and
- * a rescue of a small repository.
+ * start does: a manifest, the endpoint, a clone of a small repository, with its threads; and a rescue
+ * of another one.
  */
 import { spawn } from 'node:child_process';
 import type { ChildProcess, ChildProcessByStdio } from 'node:child_process';
@@ -20,27 +20,34 @@ import { MESSAGE_FD } from '../agent/job-message.ts';
 import type { JobOrder } from '../agent/job-message.ts';
 import { PACK_LIMITS } from '../agent/pack/limits.ts';
 import type { CaptureJob } from '../agent/rescue/rescue-job.ts';
+import { RehearsalHost } from './rehearsal-host.ts';
+import { makeRehearsalPack } from './rehearsal-pack.ts';
 
 const REHEARSAL = fileURLToPath(new URL('rehearsal.ts', import.meta.url));
-/** Nobody listens on tcpmux. */
-const HOST = 'http://127.0.0.1:1/o/n';
 const TOKEN = 'none';
 
+export interface Rehearsal {
+  /** Puts what writes the threads' cache in place of what starts them. */
+  readonly beforeThreads: () => Promise<void>;
+}
+
 /** @throws when a bundle does not get as far as it should. */
-export async function rehearse(dist: string): Promise<void> {
+export async function rehearse(dist: string, { beforeThreads }: Rehearsal): Promise<void> {
   const directory = await mkdtemp(join(tmpdir(), 'mount-agent-build-'));
   try {
-    await rehearseDaemon(dist, directory);
-    await rehearseWorker(dist, directory);
-    await rehearseRescue(dist, directory);
+    await using host = await RehearsalHost.start(makeRehearsalPack());
+    await rehearseDaemon(dist, directory, host.url);
+    await rehearseRescue(dist, directory, host.url);
+    await beforeThreads();
+    await rehearseWorker(dist, directory, host.url);
   } finally {
     await rm(directory, { recursive: true, force: true });
   }
 }
 
-async function rehearseDaemon(dist: string, directory: string): Promise<void> {
+async function rehearseDaemon(dist: string, directory: string, url: string): Promise<void> {
   const manifest = join(directory, 'manifest.json');
-  const resource = { type: 'github_repository', url: HOST, authorization_token: TOKEN };
+  const resource = { type: 'github_repository', url, authorization_token: TOKEN };
   await writeFile(manifest, JSON.stringify({ session_id: 'rehearsal', resources: [resource] }));
   const flags = Object.entries({
     manifest,
@@ -54,7 +61,9 @@ async function rehearseDaemon(dist: string, directory: string): Promise<void> {
   for await (const line of createInterface({ input: daemon.stderr })) {
     const { msg, listen } = JSON.parse(line) as LogLine;
     if (listen?.[0] !== undefined) await probe(listen[0].port);
-    if (msg === 'mount failed') daemon.kill('SIGTERM');
+    // What it does with a mount that is ready comes after it.
+    if (msg === 'the token is good for a push') daemon.kill('SIGTERM');
+    if (msg === 'mount failed') throw new Error(`the daemon did not mount: ${line}`);
   }
   await ended(daemon, 128 + constants.signals.SIGTERM);
 }
@@ -70,12 +79,12 @@ async function probe(port: number): Promise<void> {
   }
 }
 
-async function rehearseWorker(dist: string, directory: string): Promise<void> {
+async function rehearseWorker(dist: string, directory: string, url: string): Promise<void> {
   const worktree = join(directory, 'clone');
   await mkdir(worktree);
   const job: CloneJob = {
-    url: HOST,
-    originUrl: HOST,
+    url,
+    originUrl: url,
     worktree,
     checkout: null,
     token: TOKEN,
@@ -85,18 +94,18 @@ async function rehearseWorker(dist: string, directory: string): Promise<void> {
   };
   const worker = start([join(dist, 'clone-worker.bundle.js')]);
   const last = await doneBy(worker, job);
-  if (!last.includes('TRANSPORT_UNREACHABLE')) throw new Error(`the worker did not try: ${last}`);
+  if (!last.includes('"outcome"')) throw new Error(`the worker made no clone: ${last}`);
 }
 
-async function rehearseRescue(dist: string, directory: string): Promise<void> {
+async function rehearseRescue(dist: string, directory: string, url: string): Promise<void> {
   const mount = join(directory, 'rescued');
-  await makeRepository(mount);
+  await makeRepository(mount, url);
   const out = join(directory, 'rescues');
   const argv = [join(dist, 'main-rescue.bundle.js'), 'rescue', '--out', out, mount];
   await ended(start(argv), 0);
   const job: CaptureJob = {
     kind: 'capture',
-    ...{ mount, mountPath: mount, url: HOST, sessionId: null, out, remoteRefs: null },
+    ...{ mount, mountPath: mount, url, sessionId: null, out, remoteRefs: null },
     ...{ includeIgnored: false, selfContained: false },
   };
   const worker = start([join(dist, 'rescue-worker.bundle.js')]);
@@ -119,10 +128,10 @@ async function doneBy(worker: ReturnType<typeof start>, job: unknown): Promise<s
 }
 
 /** A commit that the remote has, one that it has not, a changed file and an untracked one. */
-async function makeRepository(dir: string): Promise<void> {
+async function makeRepository(dir: string, url: string): Promise<void> {
   const author = { name: 'rehearsal', email: 'rehearsal@example.com' };
   await git.init({ fs, dir });
-  await git.addRemote({ fs, dir, remote: 'origin', url: HOST });
+  await git.addRemote({ fs, dir, remote: 'origin', url });
   for (const message of ['one', 'two']) {
     await writeFile(join(dir, '.gitignore'), `*.log\n${message}\n`);
     await writeFile(join(dir, 'file'), `${message}\n`.repeat(20));

@@ -1,18 +1,22 @@
 import { execFileSync, spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { builtFile } from '../../agent/own-files.ts';
 import { bundledProgram } from '../setup/bundled-program.ts';
 
 const IS_CACHED = await bundledProgram(`
+  import { Worker, isMainThread } from 'node:worker_threads';
   import { loadBundle } from './agent/bundle.ts';
-  console.log(loadBundle(process.argv[2]).cached);
+  const [, program, path, inThread] = process.argv;
+  if (isMainThread && inThread) new Worker(program, { argv: [path] });
+  else console.log(loadBundle(path).cached);
 `);
 
-function isCached(flags: readonly string[], bundle: string): string {
-  const argv = [...flags, IS_CACHED, builtFile(bundle)];
+function isCached(flags: readonly string[], bundle: string, ...inThread: string[]): string {
+  const argv = [...flags, IS_CACHED, builtFile(bundle), ...inThread];
   return execFileSync(process.execPath, argv, { encoding: 'utf8' }).trim();
 }
 
@@ -22,6 +26,18 @@ describe('the code cache in dist/', () => {
     expect(isCached([], 'main-rescue.bundle.js')).toBe('true');
     expect(isCached([], 'rescue-worker.bundle.js')).toBe('true');
     expect(isCached([], 'clone-worker.bundle.js')).toBe('true');
+  });
+
+  // Built where there is one core, there is none.
+  it.skipIf(availableParallelism() === 1)('is one that V8 takes in a thread', () => {
+    expect(isCached([], 'pack-thread.bundle.js', 'in a thread')).toBe('true');
+  });
+
+  it('has all that a clone runs to its end', () => {
+    const holds = (bundle: string, constant: string): boolean =>
+      readFileSync(builtFile(`${bundle}.bundle.cache`), 'latin1').includes(constant);
+    expect(holds('clone-worker', 'tmp_rev_')).toBe(true);
+    expect(holds('main', 'the token is good for a push')).toBe(true);
   });
 
   it('is left alone by a V8 with other flags', () => {
