@@ -49,6 +49,7 @@ export class Arrival {
   readonly #scanner: EntryScanner;
   readonly #threads: PackThreads;
   #threading: Promise<void> | undefined;
+  #isBegun = false;
   readonly #looks: ArrivalLooks;
   readonly #sync: EarlySync;
 
@@ -150,6 +151,12 @@ export class Arrival {
     const { threadedBytes, threadedObjects } = this.#context.tuning;
     const { totalObjects, table } = this.#scanner;
     if (table.endOffset > threadedBytes || totalObjects >= threadedObjects) this.#startThreads();
+    if (this.#threading === undefined && totalObjects > 0) this.#begun();
+  }
+
+  #begun(): void {
+    if (!this.#isBegun) this.#context.turn?.hasThreads();
+    this.#isBegun = true;
   }
 
   /** Starts the threads once; the scanner goes on alone until they are up. */
@@ -169,6 +176,7 @@ export class Arrival {
           writers,
         );
       }
+      this.#begun();
     });
     this.#looks.tellThreads();
   }

@@ -66,6 +66,6 @@ export const PACK_TUNING: PackTuning = {
   entryRingBytes: 4 * MiB,
   threads: Math.min(3, availableParallelism() - 1),
   threadedBytes: 8 * MiB,
-  threadedObjects: 30_000,
+  threadedObjects: 25_000,
   largestShortOffset: 0x7fff_ffff,
 };

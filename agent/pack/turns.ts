@@ -17,6 +17,8 @@ interface Waiting {
 export class Turns {
   /** Threads that a pack may have beside this one; looked at as long as it has none. */
   threads = Number.POSITIVE_INFINITY;
+  /** Called for each pack once it has the threads that it gets at its begin, be it none. */
+  onThreads: () => void = () => undefined;
   #holder: Turn | null = null;
   #waiting: Waiting[] = [];
   #joined = 0;
@@ -99,6 +101,11 @@ export class Turn implements Disposable {
   /** See Turns. */
   get threads(): number {
     return this.#turns.threads;
+  }
+
+  /** See Turns. */
+  hasThreads(): void {
+    this.#turns.onThreads();
   }
 
   /** Before each piece of work: whoever has precedence goes first. */

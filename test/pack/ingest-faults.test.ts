@@ -3,6 +3,7 @@ import { execFile } from 'node:child_process';
 import { openSync, closeSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import type { Worker } from 'node:worker_threads';
 import zlib from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { refuseCollisions } from '../../agent/pack/collisions.ts';
@@ -12,6 +13,7 @@ import { ingestPack, type IngestContext } from '../../agent/pack/ingest.ts';
 import { PACK_LIMITS, PACK_TUNING } from '../../agent/pack/limits.ts';
 import { packSource } from '../../agent/pack/pack-source.ts';
 import { SortedTable } from '../../agent/pack/sorted-table.ts';
+import { Turns } from '../../agent/pack/turns.ts';
 import type { IngestProgress } from '../../agent/pack/progress-meter.ts';
 import { bundledProgram } from '../setup/bundled-program.ts';
 import { chunksOf } from './chunks.ts';
@@ -181,6 +183,27 @@ describe('threads', () => {
       expect(started).toBe(count);
     },
   );
+
+  it.each([
+    ['up', 2, 2],
+    ['not wanted', 0, 0],
+    ['not worth it', 2, 1_000_000],
+  ])('are said to be there once, when they are %s', async (_when, threads, threadedObjects) => {
+    const turns = new Turns();
+    let up = 0;
+    const said: number[] = [];
+    turns.onThreads = () => said.push(up);
+    const onWorker = (worker: Worker): void => {
+      worker.once('online', () => up++);
+    };
+    process.on('worker', onWorker);
+    using turn = turns.join();
+    const pack = makePack([BLOB, ...noisyBlobs(60)]);
+    const tuning = { threads, threadedObjects, windowBytes: 1000 };
+    await ingest(chunksOf(pack, 500), { turn, tuning });
+    process.off('worker', onWorker);
+    expect(said).toEqual([threadedObjects === 2 ? threads : 0]);
+  });
 
   it('pass on what is wrong with a delta, with its code and place', async () => {
     const bad = ofsDelta(BLOB.length, makeDelta(1000, 2000, copyOp(0, 1000)));
