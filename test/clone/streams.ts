@@ -1,5 +1,5 @@
 /** The same bytes as streams cut in different places, for parsers that must not care. */
-import type { Pour } from '../../agent/clone/pour.ts';
+import type { Pour } from '../../agent/clone/http-answer.ts';
 
 /** Whole, byte by byte, and in pieces of 3 and 7 bytes. */
 export const CUTS = [Infinity, 1, 3, 7];
@@ -32,10 +32,9 @@ export async function collect(source: AsyncIterable<Uint8Array>): Promise<Buffer
 
 export async function poured(pour: Pour): Promise<Buffer> {
   const parts: Buffer[] = [];
-  const take = (chunk: Buffer): null => {
-    parts.push(Buffer.from(chunk));
-    return null;
+  const take = (part: Buffer): void => {
+    parts.push(Buffer.from(part));
   };
-  await pour(take, new AbortController().signal);
+  await pour({ take, backlog: () => null }, new AbortController().signal);
   return Buffer.concat(parts);
 }
