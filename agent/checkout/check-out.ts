@@ -13,7 +13,8 @@ import type { IndexEntry } from './index-entry.ts';
 import { writeIndex } from './index-writer.ts';
 import { Pace } from './pace.ts';
 import type { Plan } from './plan.ts';
-import { STATE } from './shared-files.ts';
+import type { PlannedFiles } from './planned-files.ts';
+import { STATE } from './node-table.ts';
 import { BLOCK_BYTES, WorktreeFiles, worktreeError } from './worktree-files.ts';
 import { WorktreeWriter } from './worktree-writer.ts';
 import type { Written } from './worktree-writer.ts';
@@ -61,15 +62,32 @@ export async function checkOut(context: CheckoutContext): Promise<CheckoutOutcom
       : new EarlyCheckout(worktree, treeOid, context.limitEntries);
   const pace = new Pace(signal);
   const plan = await begun.complete(store, pace);
-  const missing = plan.entries.filter((entry) => begun.files.stateOf(entry) === STATE.missing);
-  await requireSpace(worktree, missing.length * BLOCK_BYTES, missing.length);
-  const files = new WorktreeFiles(worktree, begun.mtimeSec);
-  const writer = new WorktreeWriter(store, files, readAttributes(store, plan.entries));
-  const tally = await new Writing(plan, begun, files, writer).run(pace, context.onProgress);
-  const gitlinks = plan.entries.filter((entry) => entry.mode === MODE.gitlink);
-  for (const entry of gitlinks) files.makeGitlink(entry);
+  const { files } = plan;
+  const toWrite = new WorktreeFiles(worktree, begun.mtimeSec);
+  const writer = new WorktreeWriter(store, toWrite, readAttributes(store, files.attributeFiles));
+  removeConverted(files, writer, toWrite);
+  const left = files.left;
+  await requireSpace(worktree, left.length * BLOCK_BYTES, left.length);
+  const tally = await new Writing(files, left, toWrite, writer).run(pace, context.onProgress);
+  const gitlinks = left.filter((entry) => entry.mode === MODE.gitlink);
+  for (const entry of gitlinks) toWrite.makeGitlink(entry);
   writeIndexFile(gitdir, plan);
   return { ...tally, gitlinks: gitlinks.length };
+}
+
+/** What was written early is there as it is stored: it is written again where attributes ask for that. */
+function removeConverted(
+  files: PlannedFiles,
+  writer: WorktreeWriter,
+  written: WorktreeFiles,
+): void {
+  if (!writer.mayConvert) return;
+  const { nodes } = files;
+  for (const entry of files.entries) {
+    if (nodes.stateOf(entry) === STATE.missing || !writer.converts(entry)) continue;
+    written.removeFile(entry);
+    nodes.setMissing(entry);
+  }
 }
 
 /**
@@ -78,33 +96,39 @@ export async function checkOut(context: CheckoutContext): Promise<CheckoutOutcom
  * in 5,000 directories took 1.7 to 2.5 s on ext4, and 2.3 to 3.5 s with all directories first.
  */
 class Writing {
-  readonly #plan: Plan;
-  readonly #begun: EarlyCheckout;
+  readonly #planned: PlannedFiles;
+  readonly #left: readonly IndexEntry[];
   readonly #files: WorktreeFiles;
   readonly #writer: WorktreeWriter;
-  readonly #tally = { files: 0, bytes: 0, lfsPointers: 0 };
+  readonly #tally: { files: number; bytes: number; lfsPointers: number };
   #nextDirectory = 0;
 
-  constructor(plan: Plan, begun: EarlyCheckout, files: WorktreeFiles, writer: WorktreeWriter) {
-    this.#plan = plan;
-    this.#begun = begun;
+  constructor(
+    planned: PlannedFiles,
+    left: readonly IndexEntry[],
+    files: WorktreeFiles,
+    writer: WorktreeWriter,
+  ) {
+    this.#planned = planned;
+    this.#left = left;
     this.#files = files;
     this.#writer = writer;
+    this.#tally = { ...planned.countWritten() };
   }
 
   async run(
     pace: Pace,
     onProgress: CheckoutContext['onProgress'],
   ): Promise<Omit<CheckoutOutcome, 'gitlinks'>> {
-    const { entries } = this.#plan;
     const tally = this.#tally;
-    const totalFiles = entries.filter(({ mode }) => mode !== MODE.gitlink).length;
+    const left = this.#left.filter(({ mode }) => mode !== MODE.gitlink);
+    const totalFiles = tally.files + left.length;
     let reportAt = performance.now() + PROGRESS_MS;
     for (const isLast of [false, true]) {
-      for (const entry of entries) {
-        if (entry.mode === MODE.gitlink || (entry.mode === MODE.symlink) !== isLast) continue;
-        if (isLast) this.#take(this.#writer.makeSymlink(entry));
-        else this.#completeFile(entry);
+      for (const entry of left) {
+        if ((entry.mode === MODE.symlink) !== isLast) continue;
+        if (!isLast) this.#makeDirectories(entry);
+        this.#take(isLast ? this.#writer.makeSymlink(entry) : this.#writer.writeFile(entry));
         if (!pace.due) continue;
         if (performance.now() >= reportAt) {
           onProgress?.(tally.files, totalFiles);
@@ -118,27 +142,15 @@ class Writing {
     return tally;
   }
 
-  /** Writes the file unless it is there already, with the content that it should have. */
-  #completeFile(entry: IndexEntry): void {
-    const state = this.#begun.files.stateOf(entry);
-    if (state !== STATE.missing) {
-      if (!this.#writer.converts(entry)) {
-        this.#take({ bytes: entry.size, lfsPointer: state === STATE.lfsPointer });
-        return;
-      }
-      this.#files.removeFile(entry);
-    }
-    this.#makeDirectories(entry);
-    this.#take(this.#writer.writeFile(entry));
-  }
-
   /** Makes those that are missing, up to the one of `entry`, or all. */
   #makeDirectories(entry: IndexEntry | null): void {
-    const { directories } = this.#plan;
+    const { directories, nodes } = this.#planned;
     for (; this.#nextDirectory < directories.length; this.#nextDirectory++) {
       const directory = directories[this.#nextDirectory]!;
-      if (entry !== null && !precedes(directory.path, entry.path)) return;
-      if (!this.#begun.files.isMade(directory)) this.#files.makeDirectory(directory.path);
+      if (nodes.isMade(directory)) continue;
+      const path = nodes.path(directory);
+      if (entry !== null && !precedes(path, entry.path)) return;
+      this.#files.makeDirectory(path);
     }
   }
 
@@ -157,10 +169,10 @@ function precedes(directory: Buffer, path: Buffer): boolean {
   return path.length > directory.length && SLASH <= path[directory.length]!;
 }
 
-function writeIndexFile(gitdir: string, { entries, cacheTree }: Plan): void {
+function writeIndexFile(gitdir: string, plan: Plan): void {
   const path = join(gitdir, 'index');
   try {
-    writeIndex(path, entries, cacheTree);
+    writeIndex(path, plan);
   } catch (error) {
     throw worktreeError(error, Buffer.from(path));
   }

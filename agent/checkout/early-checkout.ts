@@ -1,52 +1,76 @@
 /**
- * The checkout of one tree as far as it gets while its pack arrives: trees in as they pass, a plan
- * out, and for each thread the EarlyFiles that write what is planned. What the pack does not bring in
- * time, or in a good order, `complete` reads from the store: early or late, it is one plan.
+ * The checkout of one tree as far as it gets while its pack arrives: the kernel plans what passes, and
+ * writes it, in each thread (EarlyFiles). What the pack does not bring in time, or in a good order,
+ * `complete` reads from the store: early or late, it is one plan.
  */
+import { CheckoutKernel, type KernelHost } from '../pack/kernel-host.ts';
 import type { BlobSource } from './blob-source.ts';
 import { EarlyFiles } from './early-files.ts';
+import { createNodeMemory, type NodeMemory, type NodeTable } from './node-table.ts';
 import type { Pace } from './pace.ts';
 import { TreePlanner, requireType } from './plan.ts';
 import type { Plan } from './plan.ts';
-import { SharedFiles } from './shared-files.ts';
 
+/** Files and directories: a few small trees can name each other 10^10 times. */
 const DEFAULT_LIMIT_ENTRIES = 5_000_000;
 
 export class EarlyCheckout {
   readonly treeOid: string;
-  readonly files: SharedFiles;
+  /** Of this thread. */
+  readonly files: EarlyFiles;
+  /** For the threads of the same pack, which make EarlyFiles of it. */
+  readonly memory: NodeMemory;
   readonly #planner: TreePlanner;
   #plan: Plan | null = null;
 
-  /** @param limitEntries most files and directories. */
-  constructor(worktree: string, treeOid: string, limitEntries = DEFAULT_LIMIT_ENTRIES) {
+  /**
+   * @param limitEntries most files and directories.
+   * @param host what the pack arrives by; none where there is no pack on its way. Throws PACK_LIMIT.
+   */
+  constructor(
+    worktree: string,
+    treeOid: string,
+    limitEntries = DEFAULT_LIMIT_ENTRIES,
+    host: KernelHost = new CheckoutKernel(),
+  ) {
     this.treeOid = treeOid;
-    this.files = new SharedFiles(worktree);
-    const limits = { limitEntries, worktreeBytes: Buffer.byteLength(worktree) + 1 };
-    this.#planner = new TreePlanner(treeOid, limits, this.files);
+    this.memory = createNodeMemory(worktree, limitEntries + 1, host);
+    this.files = new EarlyFiles(this.memory, host);
+    this.#planner = new TreePlanner(treeOid, this.memory, host, this.files);
+  }
+
+  get nodes(): NodeTable {
+    return this.files.nodes;
   }
 
   get mtimeSec(): number {
-    return this.files.memory.mtimeSec;
+    return this.memory.mtimeSec;
   }
 
+  /** Whether all trees are known. */
   get isPlanned(): boolean {
-    return this.#planner.nextWanted === undefined;
+    return this.#planner.isComplete;
   }
 
-  /** Takes a tree that passes, if it belongs to this checkout. Throws what TreePlanner throws. */
-  takeTree(oid: string, content: Buffer): void {
-    if (this.#planner.wants(oid)) this.#planner.add(oid, content);
+  /** Whether a tree was refused: the plan is of no use. */
+  get isRefused(): boolean {
+    return this.#planner.isRefused;
   }
 
-  /** Takes all that is there by now. */
+  /** Files that nobody has begun yet. */
+  get missingCount(): number {
+    return this.#planner.fileCount;
+  }
+
+  /** Takes all that is there by now. Throws what TreePlanner throws. */
   takeArrived(store: Pick<BlobSource, 'read'>): void {
     for (let again = true; again;) {
       again = false;
-      for (const oid of this.#planner.wantedOids) {
-        const object = store.read(oid);
+      let next = this.#planner.nextWanted(0);
+      for (; next !== undefined; next = this.#planner.nextWanted(next.node + 1)) {
+        const object = store.read(next.oid);
         if (object?.type !== 'tree') continue;
-        this.#planner.add(oid, object.content);
+        this.#planner.add(next.node, next.oid, object.content);
         again = true;
       }
     }
@@ -55,19 +79,14 @@ export class EarlyCheckout {
   /** Takes what is missing from the store, where everything is. */
   async complete(store: Pick<BlobSource, 'read'>, pace: Pace): Promise<Plan> {
     if (this.#plan !== null) return this.#plan;
-    let next = this.#planner.nextWanted;
-    for (; next !== undefined; next = this.#planner.nextWanted) {
+    let next = this.#planner.nextWanted(0);
+    for (; next !== undefined; next = this.#planner.nextWanted(next.node + 1)) {
       const object = store.read(next.oid);
-      requireType(object, 'tree', next.oid, next.path);
-      this.#planner.add(next.oid, object.content);
+      requireType(object, 'tree', next.oid, this.#planner.pathOf(next.node));
+      this.#planner.add(next.node, next.oid, object.content);
       if (pace.due) await pace.turn();
     }
     this.#plan = this.#planner.finish((oid) => store.read(oid)?.type === 'tree');
     return this.#plan;
-  }
-
-  /** @param oids of the objects by row, for EarlyFiles. */
-  filesHere(oids: Buffer): EarlyFiles {
-    return new EarlyFiles(this.files.memory, oids);
   }
 }

@@ -1,84 +1,103 @@
 /**
- * Blobs in, while the pack still arrives; the files of the worktree that have one as their content
- * out. Each content is written as it passes, so that no blob is inflated a second time. One of these
- * runs in every thread that makes objects. What does not pass here (a blob too large to be whole in
- * memory, one that comes before its tree) is left to checkOut, as are symlinks and conversions.
+ * What the kernel of one thread calls while it writes files of the worktree (agent/kernel/files.ts): WASI,
+ * and whatever WASI does not do. Each content is written as it passes, so that no blob is inflated a
+ * second time. What does not pass (a blob too large to be whole in memory, one that comes before its
+ * tree) is left to checkOut, as are symlinks and conversions.
  */
 import { writeSync } from 'node:fs';
-import { OBJECT_TYPE } from '../pack/entry-header.ts';
-import { OID_BYTES } from './index-entry.ts';
+import type { LateTap } from '../pack/arrival-observer.ts';
+import type { CheckoutImports } from '../pack/kernel-imports.ts';
+import type { KernelHost } from '../pack/kernel-host.ts';
+import { SLACK } from '../pack/object-hash.ts';
 import { isLfsPointer } from './lfs-pointer.ts';
-import { NONE, STATE, entryAt, receiveMemory, slotOf } from './shared-files.ts';
-import type { SharedMemory } from './shared-files.ts';
+import { NodeTable, type NodeMemory } from './node-table.ts';
+import { verifyName } from './path-safety.ts';
 import { WorktreeFiles } from './worktree-files.ts';
+import { CheckoutError } from '../errors.ts';
 
-export class EarlyFiles {
-  readonly #shared: SharedMemory;
-  readonly #oids: Buffer;
+const NSEC_PER_SEC = 1_000_000_000n;
+
+/** Throws what WorktreeFiles throws. */
+export class EarlyFiles implements LateTap, CheckoutImports {
+  readonly nodes: NodeTable;
+  readonly #host: KernelHost;
   readonly #files: WorktreeFiles;
+  /** All of the kernel's memory. */
+  #bytes: Buffer;
+  /** Room for a content from elsewhere. */
+  #room: Buffer = Buffer.alloc(0);
+  #isStarted = false;
+  #failure: unknown;
 
-  /** @param oids 20 bytes a row: the oid of each object that passes is there by then. */
-  constructor(shared: SharedMemory, oids: Buffer) {
-    this.#shared = receiveMemory(shared);
-    this.#oids = oids;
-    this.#files = new WorktreeFiles(shared.worktree, shared.mtimeSec);
+  constructor(given: NodeMemory, host: KernelHost) {
+    this.#host = host;
+    this.nodes = new NodeTable(given, host);
+    this.#files = new WorktreeFiles(given.worktree, given.mtimeSec);
+    const { byteOffset: scratch } = host.take(host.kernel.FILES_SCRATCH_BYTES.value);
+    this.#bytes = Buffer.from(host.memory.buffer);
+    host.checkout = this;
+    host.kernel.beginFiles(scratch, BigInt(given.mtimeSec) * NSEC_PER_SEC);
   }
 
-  /** Whether a file that is missing has the object's content. */
   wants(row: number): boolean {
-    const { slots, next, states } = this.#shared;
-    let found = slots[slotOf(this.#shared, this.#oids, row * OID_BYTES)]!;
-    for (; found !== 0; found = next[found - 1]!) {
-      if (Atomics.load(states, found - 1) === STATE.missing) return true;
+    return this.#host.kernel.wantsBlob(row) !== 0;
+  }
+
+  take(row: number, content: Buffer): void {
+    const room = this.roomFor(content.length);
+    content.copy(room);
+    this.#host.kernel.takeBlob(row, room.byteOffset, content.length);
+  }
+
+  /** At least so many bytes in the kernel's memory, until the next call. */
+  roomFor(size: number): Buffer {
+    if (size + SLACK > this.#room.length) {
+      this.#room = this.#host.take(2 * (size + SLACK));
+      this.#bytes = Buffer.from(this.#host.memory.buffer);
     }
-    return false;
+    return this.#room;
   }
 
-  /** Takes an object: content[start, start + size). Throws what WorktreeFiles throws. */
-  take(row: number, type: number, content: Buffer, start: number, size: number): void {
-    if (type !== OBJECT_TYPE.blob) return;
-    const { slots, next, states } = this.#shared;
-    let found = slots[slotOf(this.#shared, this.#oids, row * OID_BYTES)]!;
-    for (; found !== 0; found = next[found - 1]!) {
-      const entry = found - 1;
-      // A pack may have an object twice, and two threads make it at once.
-      const state = Atomics.compareExchange(states, entry, STATE.missing, STATE.claimed);
-      if (state === STATE.missing) this.#write(entry, content, start, size);
-    }
-  }
-
-  #write(entry: number, content: Buffer, start: number, size: number): void {
-    const { states, directoryOf } = this.#shared;
-    const indexEntry = entryAt(this.#shared, entry);
-    this.#makeDirectories(directoryOf[entry]!, indexEntry.path);
-    this.#files.createFile(indexEntry, (fd) => {
-      const end = start + size;
-      for (let at = start; at < end;) at += writeSync(fd, content, at, end - at);
-    });
-    states[entry] = isLfsPointer(content, start, size) ? STATE.lfsPointer : STATE.written;
-  }
-
-  /** Makes the directory of `path` and those above it, one thread at a time. */
-  #makeDirectories(directory: number, path: Buffer): void {
-    const { made, lock } = this.#shared;
-    if (Atomics.load(made, directory) === 1) return;
-    while (Atomics.compareExchange(lock, 0, 0, 1) !== 0) Atomics.wait(lock, 0, 1);
+  verify(name: number, length: number, mode: number): boolean {
+    const start = name >>> 0;
     try {
-      this.#makeMissing(directory, path);
-    } finally {
-      Atomics.store(lock, 0, 0);
-      Atomics.notify(lock, 0, 1);
+      verifyName(this.#bytes.subarray(start, start + length), mode);
+      return true;
+    } catch (error) {
+      if (error instanceof CheckoutError) return false;
+      throw error;
     }
   }
 
-  /** There are at most 2,048 above each other. */
-  #makeMissing(directory: number, path: Buffer): void {
-    const { made, parentOf, directoryLengths } = this.#shared;
-    const missing: number[] = [];
-    for (let at = directory; at !== NONE && made[at] === 0; at = parentOf[at]!) missing.push(at);
-    for (const at of missing.reverse()) {
-      this.#files.makeDirectory(path.subarray(0, directoryLengths[at]));
-      Atomics.store(made, at, 1);
+  writeAgain(node: number, content: number, size: number, begun: number): void {
+    const entry = this.nodes.entry(node);
+    if (begun === 1) this.#files.removeFile(entry);
+    this.#files.createFile(entry, (fd) => {
+      const start = content >>> 0;
+      const end = start + size;
+      for (let at = start; at < end;) at += writeSync(fd, this.#bytes, at, end - at);
+    });
+    if (this.#isStarted) return;
+    this.#isStarted = true;
+    // Whatever this checkout makes has one owner.
+    this.#host.kernel.useWasi(entry.uid, entry.gid);
+  }
+
+  makeAgain(node: number): boolean {
+    try {
+      this.#files.makeDirectory(this.nodes.path(node));
+      return true;
+    } catch (error) {
+      this.#failure = error;
+      return false;
     }
+  }
+
+  refuse(): never {
+    throw this.#failure;
+  }
+
+  isLfsPointer(content: number, size: number): boolean {
+    return isLfsPointer(this.#bytes, content >>> 0, size);
   }
 }

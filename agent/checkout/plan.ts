@@ -1,230 +1,140 @@
 /**
  * The trees of one commit in, in whatever order they turn up; everything that checkout is to create
- * out: index entries without stat data, in index order, the directories that hold them, parents
- * first, and the finished cache tree. Nothing is written here; every name passes path-safety.ts,
- * every tree tree.ts. Walks, never recurses.
+ * out: entries without stat data, in index order, the directories that hold them, parents first, and the
+ * finished cache tree. The kernel reads trees and keeps what they hold (agent/kernel/plan.ts);
+ * what it refuses is read again here, and said: every name passes path-safety.ts, every tree tree.ts.
+ * Nothing is written here. Walks, never recurses.
  */
 import { CheckoutError } from '../errors.ts';
+import type { KernelHost } from '../pack/kernel-host.ts';
 import type { ObjectType } from './blob-source.ts';
 import type { CacheTree } from './cache-tree.ts';
-import { isCanonical, treeOidOf } from './canonical-tree.ts';
-import { MODE } from './index-entry.ts';
-import type { IndexEntry } from './index-entry.ts';
+import { cacheTreeOf } from './planned-trees.ts';
+import type { EarlyFiles } from './early-files.ts';
+import { MODE, OID_BYTES } from './index-entry.ts';
+import { NONE, ROOT, type NodeMemory, type NodeTable } from './node-table.ts';
 import { MAX_PATH_BYTES, verifyName } from './path-safety.ts';
+import { PlannedFiles } from './planned-files.ts';
 import { canonicalMode, parseTree, printable } from './tree.ts';
-import type { TreeEntry } from './tree.ts';
 import { EMPTY_TREE_OID } from './well-known-objects.ts';
 
 export interface Plan {
-  readonly entries: IndexEntry[];
-  /** Without any entry below, a directory is left out. */
-  readonly directories: Directory[];
+  readonly files: PlannedFiles;
   readonly cacheTree: CacheTree;
 }
 
-export interface Directory {
-  /** Relative, without a trailing slash; empty for the root. */
-  readonly path: Buffer;
-  /** Its number among all that were ever seen, parents before children; the root is 0. */
-  readonly index: number;
-  readonly parent: Directory | null;
-}
-
-export interface PlanLimits {
-  /** Most entries of all trees together: a few small trees can name each other 10^10 times. */
-  readonly limitEntries: number;
-  /** Bytes that the worktree's own path takes from PATH_MAX. */
-  readonly worktreeBytes: number;
-}
-
-/** Where the planned entries are kept. */
-export interface EntryKeeper {
-  /** @param prefix the directory's path with a slash, empty for the root. */
-  add(mode: number, oid: string, directory: Directory, prefix: Buffer, name: Buffer): IndexEntry;
-}
-
-const NO_BYTES = Buffer.alloc(0);
-const SLASH = Buffer.from('/');
-
-/** A place in the worktree where a tree belongs. */
-interface TreePlace {
-  readonly oid: string;
-  readonly name: Buffer;
-  /** Path with a trailing slash; empty for the root. */
-  readonly prefix: Buffer;
-  readonly directory: Directory;
-  /** What the tree holds, in its order; null until it is known. */
-  children: (TreePlace | IndexEntry)[] | null;
-  isCanonical: boolean;
-}
+/** What agent/kernel/plan.ts returns. */
+const PLANNED = 0;
+const TREE_REFUSED = 1;
 
 /** Throws TREE_INVALID, TREE_PATH_REFUSED, PACK_LIMIT. */
 export class TreePlanner {
-  readonly #limits: PlanLimits;
-  readonly #keeper: EntryKeeper;
-  readonly #root: TreePlace;
-  /** Places whose tree is still to come. */
-  readonly #wanted = new Map<string, TreePlace[]>();
-  #seen = 0;
-  #directories = 0;
+  readonly #given: NodeMemory;
+  readonly #host: KernelHost;
+  readonly #files: EarlyFiles;
+  readonly #nodes: NodeTable;
+  /** Bytes that the worktree's own path takes from PATH_MAX. */
+  readonly #worktreeBytes: number;
 
-  constructor(treeOid: string, limits: PlanLimits, keeper: EntryKeeper) {
-    this.#limits = limits;
-    this.#keeper = keeper;
-    this.#root = this.#open(treeOid, NO_BYTES, null);
+  /** @param files of this thread: what the kernel asks for names, and lends room to. */
+  constructor(treeOid: string, given: NodeMemory, host: KernelHost, files: EarlyFiles) {
+    this.#given = given;
+    this.#host = host;
+    this.#files = files;
+    this.#nodes = files.nodes;
+    this.#worktreeBytes = Buffer.byteLength(given.worktree) + 1;
+    const room = files.roomFor(OID_BYTES);
+    room.write(treeOid, 'hex');
+    const { capacity, byteLimit } = given;
+    const { byteOffset } = room;
+    const code = host.kernel.beginPlan(byteOffset, capacity, byteLimit, this.#worktreeBytes);
+    if (code !== PLANNED) this.#refuseSize();
+    this.#nodes.setMade(ROOT);
   }
 
-  /** A tree that is wanted, and where, for messages; undefined when nothing is missing. */
-  get nextWanted(): { readonly oid: string; readonly path: Buffer } | undefined {
-    for (const [oid, [place]] of this.#wanted) return { oid, path: place!.prefix };
-    return undefined;
+  /** Whether the kernel has given up: a tree is refused. */
+  get isRefused(): boolean {
+    return this.#host.kernel.planFault.value !== PLANNED;
   }
 
-  wants(oid: string): boolean {
-    return this.#wanted.has(oid);
+  get isComplete(): boolean {
+    return this.#host.kernel.wantedTrees.value === 0;
   }
 
-  get wantedOids(): string[] {
-    return [...this.#wanted.keys()];
+  /** A place whose tree is wanted, of those from `from` on; undefined when none is. */
+  nextWanted(from: number): { readonly node: number; readonly oid: string } | undefined {
+    const node = this.#host.kernel.nextWanted(from);
+    return node === NONE ? undefined : { node, oid: this.#nodes.entry(node).oid };
   }
 
-  /** Takes a tree that is wanted. The content is the caller's again afterwards. */
-  add(oid: string, content: Buffer): void {
-    const places = this.#wanted.get(oid) ?? [];
-    this.#wanted.delete(oid);
-    const entries = parseTree(content);
-    const canonical = isCanonical(entries, content.length);
-    for (const place of places) {
-      place.children = entries.map((entry) => this.#take(place, entry));
-      place.isCanonical = canonical;
-    }
+  /** The path of a directory, with a slash at its end but for the root's. */
+  pathOf(node: number): Buffer {
+    return this.#nodes.entry(node).path;
+  }
+
+  /** Takes the tree that is wanted at the node. The content is the caller's again afterwards. */
+  add(node: number, oid: string, content: Buffer): void {
+    const room = this.#files.roomFor(OID_BYTES + content.length);
+    room.write(oid, 'hex');
+    content.copy(room, OID_BYTES);
+    const { byteOffset } = room;
+    const { kernel } = this.#host;
+    const code = kernel.planTree(byteOffset, byteOffset + OID_BYTES, content.length);
+    if (code === TREE_REFUSED) this.#refuseTree(node, content);
+    if (code !== PLANNED) this.#refuseSize();
+  }
+
+  get fileCount(): number {
+    return this.#nodes.missingAmong(this.#host.kernel.nodeCount.value);
   }
 
   /** The plan; nothing is wanted any more. @param has whether there is a tree of that oid. */
   finish(has: (oid: string) => boolean): Plan {
-    return assemble(this.#root, (oid) => oid === EMPTY_TREE_OID || has(oid));
+    const files = new PlannedFiles(this.#nodes, this.#host);
+    return { files, cacheTree: cacheTreeOf(files, (oid) => oid === EMPTY_TREE_OID || has(oid)) };
   }
 
-  #take(parent: TreePlace, { mode: storedMode, name, oid }: TreeEntry): TreePlace | IndexEntry {
-    if (++this.#seen > this.#limits.limitEntries) {
-      const { limitEntries } = this.#limits;
-      throw new CheckoutError('PACK_LIMIT', `more than ${limitEntries} files and directories`);
+  /** The same tree once more, for what is wrong with it, at one of its places. */
+  #refuseTree(node: number, content: Buffer): never {
+    for (const entry of parseTree(content)) {
+      verifyName(entry.name, canonicalMode(entry));
+      for (const place of this.#placesOf(node)) this.#requireLength(place, entry.name);
     }
-    const mode = canonicalMode({ mode: storedMode, name, oid });
-    verifyName(name, mode);
-    const { prefix, directory } = parent;
-    const pathBytes = prefix.length + name.length;
-    // PATH_MAX bounds the depth as well: 4,095 bytes are 2,048 components at most.
-    if (pathBytes + this.#limits.worktreeBytes > MAX_PATH_BYTES) {
-      const path = printable(Buffer.concat([prefix, name]));
-      throw new CheckoutError(
-        'TREE_PATH_REFUSED',
-        `tree path ${path}: ${pathBytes} bytes below the worktree, too long for a file`,
-      );
+    throw new TypeError(
+      `the kernel refused the tree of ${printable(this.pathOf(node))}, which is well`,
+    );
+  }
+
+  /** All nodes of the same tree. */
+  #placesOf(node: number): number[] {
+    const { oid } = this.#nodes.entry(node);
+    const count = this.#host.kernel.nodeCount.value;
+    const places: number[] = [];
+    for (let at = 0; at < count; at++) {
+      const entry = this.#nodes.entry(at);
+      if (entry.mode === MODE.directory && entry.oid === oid) places.push(at);
     }
-    if (mode === MODE.directory) return this.#open(oid, name, parent);
-    return this.#keeper.add(mode, oid, directory, prefix, name);
+    return places;
   }
 
-  #open(oid: string, name: Buffer, parent: TreePlace | null): TreePlace {
-    const prefix = parent === null ? NO_BYTES : Buffer.concat([parent.prefix, name, SLASH]);
-    const path = prefix.subarray(0, -1);
-    const directory = { path, index: this.#directories++, parent: parent?.directory ?? null };
-    const place = {
-      ...{ oid, name: Buffer.from(name), prefix, directory },
-      ...{ children: null, isCanonical: true },
-    };
-    if (oid === EMPTY_TREE_OID) return { ...place, children: [] };
-    const places = this.#wanted.get(oid);
-    if (places === undefined) this.#wanted.set(oid, [place]);
-    else places.push(place);
-    return place;
+  /** PATH_MAX bounds the depth as well: 4,095 bytes are 2,048 components at most. */
+  #requireLength(directory: number, name: Buffer): void {
+    const pathBytes = this.#nodes.prefixBytes(directory) + name.length;
+    if (pathBytes + this.#worktreeBytes <= MAX_PATH_BYTES) return;
+    const path = printable(Buffer.concat([this.pathOf(directory), name]));
+    throw new CheckoutError(
+      'TREE_PATH_REFUSED',
+      `tree path ${path}: ${pathBytes} bytes below the worktree, too long for a file`,
+    );
   }
-}
 
-interface OpenNode {
-  readonly place: TreePlace;
-  readonly node: CacheTree & {
-    entryCount: number;
-    oid: string | null;
-    readonly children: CacheTree[];
-  };
-  readonly firstEntry: number;
-  /** Git would write it with another oid. */
-  changed: boolean;
-  next: number;
-  planned: boolean;
-}
-
-/** Depth first, so that entries come in index order: a tree sorts as its paths do. */
-function assemble(root: TreePlace, has: (oid: string) => boolean): Plan {
-  const entries: IndexEntry[] = [];
-  const directories: Directory[] = [];
-  const top = enter(root, 0);
-  top.planned = true;
-  const open = [top];
-  for (let tree = open.at(-1); tree !== undefined; tree = open.at(-1)) {
-    const child = tree.place.children?.[tree.next++];
-    if (child === undefined) {
-      tree.node.entryCount = entries.length - tree.firstEntry;
-      open.pop();
-      close(tree, open.at(-1), has);
-    } else if ('children' in child) {
-      const inner = enter(child, entries.length);
-      tree.node.children.push(inner.node);
-      open.push(inner);
-    } else {
-      // Only the last few open trees can be without their directory.
-      let first = open.length;
-      while (!open[first - 1]!.planned) first--;
-      for (const each of open.slice(first)) {
-        each.planned = true;
-        directories.push(each.place.directory);
-      }
-      entries.push(child);
-    }
+  #refuseSize(): never {
+    const { capacity, byteLimit } = this.#given;
+    throw new CheckoutError(
+      'PACK_LIMIT',
+      `more than ${capacity - 1} files and directories, or ${byteLimit} bytes of their paths`,
+    );
   }
-  return { entries, directories, cacheTree: top.node };
-}
-
-function enter(place: TreePlace, firstEntry: number): OpenNode {
-  const node = { name: place.name, entryCount: 0, oid: place.oid, children: [] };
-  return { place, node, firstEntry, changed: !place.isCanonical, next: 0, planned: false };
-}
-
-/** An index knows no empty directory, and a tree only as git itself would write it. */
-function close(
-  { place, node, changed }: OpenNode,
-  parent: OpenNode | undefined,
-  has: (oid: string) => boolean,
-): void {
-  if (node.entryCount === 0 && parent !== undefined) {
-    parent.node.children.pop();
-    parent.changed = true;
-    return;
-  }
-  if (!changed) return;
-  const oid = rewrittenOid(place, node.children);
-  node.oid = oid !== null && has(oid) ? oid : null;
-  if (node.oid === null) node.entryCount = -1;
-  if (parent !== undefined && node.oid !== place.oid) parent.changed = true;
-}
-
-/** null when git would have to write a tree below it first. */
-function rewrittenOid({ children, prefix }: TreePlace, nodes: readonly CacheTree[]): string | null {
-  const entries: TreeEntry[] = [];
-  let next = 0;
-  for (const child of children ?? []) {
-    if (!('children' in child)) {
-      const { mode, oid, path } = child;
-      entries.push({ mode, name: path.subarray(prefix.length), oid });
-    } else if (nodes[next]?.name === child.name) {
-      const { name, oid } = nodes[next++]!;
-      if (oid === null) return null;
-      entries.push({ mode: MODE.directory, name, oid });
-    }
-  }
-  return treeOidOf(entries);
 }
 
 /** OBJECT_MISSING or OBJECT_INVALID unless `object` is there and of the type that its place needs. */

@@ -30,6 +30,11 @@ export class WorktreeWriter {
     this.#files = files;
   }
 
+  /** Whether any file's content could be another than its blob's. */
+  get mayConvert(): boolean {
+    return !this.#attributes.empty;
+  }
+
   /** Whether the file's content is another than the blob's. */
   converts(entry: IndexEntry): boolean {
     return this.#conversionFor(entry) !== null;

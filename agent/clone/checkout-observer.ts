@@ -8,9 +8,8 @@ import { BLOCK_BYTES } from '../checkout/worktree-files.ts';
 import { AgentError } from '../errors.ts';
 import type { ArrivedObjects } from '../pack/arrived-objects.ts';
 import { requireSpace } from '../pack/disk-space.ts';
-import { OBJECT_TYPE, OID_BYTES } from '../pack/entry-header.ts';
 import type { ArrivalObserver, ObserverTaps } from '../pack/arrival-observer.ts';
-import { hashObject } from '../pack/object-hash.ts';
+import type { KernelHost } from '../pack/kernel-host.ts';
 import { treeToCheckOut } from './connectivity.ts';
 import type { RefPlan } from './ref-plan.ts';
 
@@ -18,62 +17,62 @@ import type { RefPlan } from './ref-plan.ts';
 const WORTH_A_LOOK = 64;
 
 export class CheckoutObserver implements ArrivalObserver {
-  /** Undefined until HEAD's commit has come, and after a tree that is refused. */
-  checkout: EarlyCheckout | undefined;
-  readonly #worktree: string;
+  #checkout: EarlyCheckout | undefined;
+  #isRefused = false;
+  readonly directory: string;
   readonly #plan: RefPlan;
   readonly #signal: AbortSignal | undefined;
-  readonly #oid = Buffer.alloc(OID_BYTES);
 
   constructor(worktree: string, plan: RefPlan, signal?: AbortSignal) {
     this.#signal = signal;
-    this.#worktree = worktree;
+    this.directory = worktree;
     this.#plan = plan;
+  }
+
+  /** Undefined until HEAD's commit has come, and after a tree that is refused. */
+  get checkout(): EarlyCheckout | undefined {
+    return this.#isRefused || this.#checkout?.isRefused === true ? undefined : this.#checkout;
   }
 
   get wantsTrees(): boolean {
     return this.checkout?.isPlanned === false;
   }
 
-  beforeTrees(objects: ArrivedObjects): ObserverTaps | null {
+  beforeTrees(objects: ArrivedObjects, host: KernelHost): ObserverTaps | null {
     this.#attempt(() => {
-      this.#begin(objects);
+      this.#begin(objects, host);
     });
-    return this.#taps(objects);
+    return this.#taps();
   }
 
   takeArrived(objects: ArrivedObjects): void {
     this.#attempt(() => this.checkout?.takeArrived(objects));
   }
 
-  takeTree(content: Buffer, start: number, size: number): void {
-    hashObject(OBJECT_TYPE.tree, content, start, size, this.#oid, 0);
-    const oid = this.#oid.toString('hex');
-    this.#attempt(() => this.checkout?.takeTree(oid, content.subarray(start, start + size)));
-  }
-
-  async whenNamed(objects: ArrivedObjects): Promise<ObserverTaps | null> {
+  async whenNamed(objects: ArrivedObjects, host: KernelHost): Promise<ObserverTaps | null> {
     try {
-      this.#begin(objects);
+      this.#begin(objects, host);
       await this.checkout?.complete(objects, new Pace(this.#signal));
     } catch (error) {
       this.#refuse(error);
     }
-    const missing = this.checkout?.files.missingCount ?? 0;
+    const missing = this.checkout?.missingCount ?? 0;
     if (missing < WORTH_A_LOOK) return null;
-    await requireSpace(this.#worktree, missing * BLOCK_BYTES, missing);
-    return this.#taps(objects);
+    await requireSpace(this.directory, missing * BLOCK_BYTES, missing);
+    return this.#taps();
   }
 
-  #begin(objects: ArrivedObjects): void {
-    if (this.checkout !== undefined) return;
+  /** Once, even when the plan was given up. */
+  #begin(objects: ArrivedObjects, host: KernelHost): void {
+    if (this.#checkout !== undefined || this.#isRefused) return;
     const treeOid = treeToCheckOut(objects, this.#plan);
-    if (treeOid !== null) this.checkout = new EarlyCheckout(this.#worktree, treeOid);
+    if (treeOid === null) return;
+    this.#checkout = new EarlyCheckout(this.directory, treeOid, undefined, host);
   }
 
-  #taps({ oids }: ArrivedObjects): ObserverTaps | null {
-    if (this.checkout === undefined) return null;
-    return { tap: this.checkout.filesHere(oids), message: this.checkout.files.memory };
+  #taps(): ObserverTaps | null {
+    const { checkout } = this;
+    return checkout === undefined ? null : { tap: checkout.files, message: checkout.memory };
   }
 
   #attempt(work: () => void): void {
@@ -86,6 +85,7 @@ export class CheckoutObserver implements ArrivalObserver {
 
   #refuse(error: unknown): void {
     if (!(error instanceof AgentError)) throw error;
-    this.checkout = undefined;
+    // Before it has begun, HEAD may still be to come.
+    this.#isRefused = this.#checkout !== undefined;
   }
 }

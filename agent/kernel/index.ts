@@ -4,6 +4,21 @@
  * to dist/kernel.wasm with the flags of asconfig.json.
  */
 export { adler32 } from './adler32';
+export {
+  changedCount,
+  countWritten,
+  directoryCount,
+  encodeEntries,
+  encodedEnd,
+  fileCount,
+  gitlinkCount,
+  nextAttributes,
+  nextLeft,
+  orderNodes,
+  pointerCount,
+  writtenBytes,
+  writtenCount,
+} from './checkout';
 export { setContentRing } from './content-ring';
 export { CRC_SCRATCH_BYTES, crc32, initCrc32 } from './crc32';
 export {
@@ -35,8 +50,11 @@ export {
   linksFailed,
   takeLinks,
 } from './links';
+export { FILES_SCRATCH_BYTES, beginFiles, takeBlob, useWasi, wantsBlob } from './files';
 export { allocate } from './memory';
+export { OID_ROOM, nodeCount, setNodes } from './nodes';
 export { setCollects } from './objects';
+export { beginPlan, endPlan, nextWanted, planFault, planTree, wantedTrees } from './plan';
 export { releaseMessage, takeEntries } from './queue';
 export {
   faultBase,

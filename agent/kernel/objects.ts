@@ -1,13 +1,14 @@
 /**
  * What every object goes through when its content is at hand, whoever made it: its header before
- * it for SHA-1, the links of the history, and a call to TypeScript, which hashes it (the native SHA-1
- * is four times faster than any in here) and writes files.
+ * it for SHA-1, a call to TypeScript, which hashes it (the native SHA-1 is four times faster than any in
+ * here), the links of the history, and the files that have it as their content.
  */
-import { BLOB, COMMIT, TAG, TREE } from './table';
+import { takeBlob } from './files';
 import { takeLinks } from './links';
+import { BLOB, COMMIT, TAG, TREE, oidAt } from './table';
 
-/** The object of `type` and `row` is [content, content + size); what is hashed begins at `from`. */
-declare function made(row: i32, type: i32, from: usize, content: usize, size: u32): void;
+/** Puts the SHA-1 of [from, end) to `to`. */
+declare function hash(from: usize, end: usize, to: usize): void;
 
 /** Names that end in a space, last byte first in memory. */
 const COMMIT_NAME: u64 = 0x20_74_69_6d_6d_6f_63;
@@ -30,8 +31,14 @@ export function takeObject(
   sameBegin: u32,
   sameEnd: u32,
 ): void {
-  made(row, type, putHeader(type, content, size), content, size);
-  if (collects && type !== BLOB) takeLinks(row, type, content, size, sameBegin, sameEnd);
+  nameObject(type, content, size, oidAt(row));
+  if (type === BLOB) takeBlob(row, content, size);
+  else if (collects) takeLinks(row, type, content, size, sameBegin, sameEnd);
+}
+
+/** Puts the oid of [content, content + size) to `to`; HEADROOM before `content` is free. */
+export function nameObject(type: i32, content: usize, size: u32, to: usize): void {
+  hash(putHeader(type, content, size), content + size, to);
 }
 
 /** "type size NUL" right before `content`; its address. */

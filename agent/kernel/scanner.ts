@@ -16,8 +16,11 @@ import {
   headerLength,
   parseEntryHeader,
 } from './entry-header';
-import { passes, placeIn, send, waitingBytes } from './entry-ring';
+import { passes, placeIn, send, waitingCost } from './entry-ring';
 import { FAULT, NEEDS_INPUT, inflate } from './inflate';
+import { OID_ROOM, control } from './nodes';
+import { nameObject } from './objects';
+import { planTree, wantedTrees } from './plan';
 import { DONE, take } from './resolver';
 import {
   BASE_BY_OID,
@@ -32,9 +35,6 @@ import {
   rowAt,
   setCrc,
 } from './table';
-
-/** Shows a tree that is stored whole, HEADROOM before it; whether more of them are wanted. */
-declare function tree(content: usize, size: u32): i32;
 
 /** Why `scan` came back; 1 and 2 are the resolver's. */
 export const ENDED: i32 = 0;
@@ -51,8 +51,8 @@ export const WRONG_STREAM: i32 = 7;
 
 /** `owner` of what this thread makes itself; others are 1 + the thread. */
 const HERE: i32 = 0;
-/** Who has so much waiting gets no new base. */
-const ENOUGH_BYTES: u32 = 3 << 20;
+/** Who has so much waiting gets no new base: what is left for one thread alone at the end, too. */
+const ENOUGH: u32 = 3 << 20;
 /** Bytes of a queue in `rings`: where its control and its bytes are, and its units. */
 const RING_BYTES: usize = 16;
 
@@ -82,8 +82,6 @@ let scratch: usize = 0;
 let owners: usize = 0;
 let rings: usize = 0;
 let ringCount: i32 = 0;
-/** Whether trees are to be shown. */
-let wantsTrees: i32 = 0;
 /** A bit for each type to stop before. */
 let stops: u32 = 0;
 
@@ -121,10 +119,9 @@ export function skip(bytes: f64): void {
   packOffset += bytes;
 }
 
-/** Takes what it can of [from, end), up to `taken`. `showTrees`: 1 where trees are wanted. */
-export function scan(from: usize, end: usize, showTrees: i32): i32 {
+/** Takes what it can of [from, end), up to `taken`. */
+export function scan(from: usize, end: usize): i32 {
   taken = from;
-  wantsTrees = showTrees;
   while (count < total && taken < end) {
     const code = scanEntry(end);
     if (code === CUT_SHORT) return ENDED;
@@ -162,13 +159,20 @@ export function takeInflated(used: u32): i32 {
   setCrc(row, crc32(taken, entryEnd));
   packOffset += f64(entryEnd - taken);
   taken = entryEnd;
-  if (wantsTrees !== 0 && entryType === TREE) wantsTrees = tree(placed, size);
+  if (wantedTrees > 0 && entryType === TREE) showTree(placed, size);
   const isDelta = entryType >= OFS_DELTA;
   store<u8>(owners + usize(row), owner);
   if (owner === HERE) return take(row, isDelta, placed, size);
   const ring = rings + usize(owner - 1) * RING_BYTES;
   send(load<u32>(ring), load<u32>(ring, 4), load<u32>(ring, 8), row, size, isDelta);
   return DONE;
+}
+
+/** HEADROOM before `content` is free. A plan that fails says so by itself. */
+function showTree(content: usize, size: u32): void {
+  const oid = control + OID_ROOM;
+  nameObject(TREE, content, size, oid);
+  planTree(oid, content, size);
 }
 
 /** A row for the entry whose header was parsed last. */
@@ -214,9 +218,9 @@ function place(size: u32): bool {
 /** This thread has the stream to inflate: it helps when all others have enough to do. */
 function leastBusy(): i32 {
   let best = HERE;
-  let least = ENOUGH_BYTES;
+  let least = ENOUGH;
   for (let index: i32 = 0; index < ringCount; index++) {
-    const waiting = waitingBytes(load<u32>(rings + usize(index) * RING_BYTES));
+    const waiting = waitingCost(load<u32>(rings + usize(index) * RING_BYTES));
     if (waiting >= least) continue;
     least = waiting;
     best = index + 1;

@@ -131,10 +131,8 @@ export class ArrivalLooks implements Disposable {
   }
 
   #begin(observer: ArrivalObserver, objects: ArrivedObjects): void {
-    this.#taps = observer.beforeTrees(objects);
-    if (this.#taps === null) return;
-    this.#context.scanner.resolver.tap = this.#taps.tap;
-    this.tellThreads();
+    this.#taps = observer.beforeTrees(objects, this.#context.scanner.resolver);
+    if (this.#taps !== null) this.tellThreads();
   }
 
   #beginShare({ tap, message }: ObserverTaps): LateShare {

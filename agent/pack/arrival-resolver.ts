@@ -1,20 +1,23 @@
 /**
  * The kernel of one thread, with all that it needs: entries in, by a window of the pack or by a queue;
- * objects out, named in the entry table and shown to the tap. Here is what the kernel leaves to
+ * objects out, named in the entry table. Here is what the kernel leaves to
  * TypeScript: SHA-1, reading the pack's file, and what is wrong with a delta.
  */
 import { randomInt } from 'node:crypto';
 import { PackError } from '../errors.ts';
-import { DeltaFault, DeltaHeader, applyDelta } from './delta.ts';
+import { DeltaFault, DeltaHeader, applyDelta, asDeltaError } from './delta.ts';
 import { EntryReader } from './entry-reader.ts';
 import { addressesOf, type EntryRingMemory } from './entry-ring.ts';
 import type { EntryColumns } from './entry-table.ts';
 import { createInflater } from './inflate.ts';
 import { KERNEL_PAGE_BYTES, instantiateKernel, type Kernel } from './kernel.ts';
+import type { CheckoutImports } from './kernel-imports.ts';
+import { checkoutImports, type KernelHost } from './kernel-host.ts';
 import type { PackLimits, PackTuning } from './limits.ts';
 import { HEADROOM, SLACK, hashPiece } from './object-hash.ts';
 import type { Links } from './object-links.ts';
-import type { PackMemory } from './pack-memory.ts';
+import { takeMemory, type PackMemory } from './pack-memory.ts';
+import { Wasi } from './wasi.ts';
 
 /** What the kernel comes back with: agent/kernel/resolver.ts, agent/kernel/entry-ring.ts. */
 const DONE = 0;
@@ -26,12 +29,6 @@ const END = -3;
 const CONTENT_RING_UNIT = 64;
 /** At least, for the kernel's tables for inflating and CRC-32: a page each. */
 const SCRATCH_BYTES = KERNEL_PAGE_BYTES;
-
-/** Sees objects while their contents are at hand. */
-export interface ContentTap {
-  /** The object at `row` is content[start, start + size), during the call. */
-  take(row: number, type: number, content: Buffer, start: number, size: number): void;
-}
 
 /** Addresses of what one thread has for itself. */
 interface Places {
@@ -56,6 +53,8 @@ export interface ResolverStart {
   /** The pack file: an entry is in it before it comes here; a descriptor serves all threads of a process. */
   readonly fd: number;
   readonly limits: PackLimits;
+  /** Where a checkout writes files; null: there is none. */
+  readonly directory: string | null;
   readonly places: Places;
   /** Of the tables of links, the same ones for a whole pack (link-check.ts); null: none are collected. */
   readonly linkSeeds: readonly [number, number] | null;
@@ -90,15 +89,14 @@ export function prepareResolver(
   return { ...given, memory: memory.memory, places };
 }
 
-export class ArrivalResolver {
+export class ArrivalResolver implements KernelHost {
   readonly kernel: Kernel;
-  tap: ContentTap | undefined;
-  /** Sees trees that are stored whole; returns whether more of them are wanted. */
-  treeTap: ((content: Buffer, start: number, size: number) => boolean) | undefined;
+  #checkout: CheckoutImports | undefined;
   readonly #start: ResolverStart;
   #bytes: Buffer;
   readonly #inflater = createInflater();
   readonly #reader: EntryReader;
+  readonly #wasi: Wasi;
 
   constructor(start: ResolverStart) {
     this.#start = start;
@@ -107,19 +105,39 @@ export class ArrivalResolver {
     const rows = columns.offsets.length;
     // A base is never the last row, so that the end of the last one is not asked for.
     this.#reader = new EntryReader(fd, columns, rows, 0, this.#inflater);
+    this.#wasi = new Wasi(start.directory, memory);
     this.kernel = instantiateKernel(module, memory, {
-      objects: { made: this.#made.bind(this) },
+      ...checkoutImports(this, this.#wasi.functions),
+      objects: {
+        hash: (from, end, to) => {
+          hashPiece(this.#bytes, from >>> 0, end >>> 0, to >>> 0);
+        },
+      },
       resolver: {
         readEntry: (row, to) => {
           this.#reader.read(row, this.#bytes, to >>> 0);
         },
       },
-      scanner: {
-        tree: (content, size) =>
-          this.treeTap?.(this.#bytes, content >>> 0, size) === true ? 1 : 0,
-      },
     });
     setUp(this.kernel, start);
+  }
+
+  get memory(): WebAssembly.Memory {
+    return this.#start.memory;
+  }
+
+  get checkout(): CheckoutImports | undefined {
+    return this.#checkout;
+  }
+
+  /** What it is about stands in memory that was taken since. */
+  set checkout(checkout: CheckoutImports | undefined) {
+    this.#checkout = checkout;
+    this.see();
+  }
+
+  take(bytes: number): Buffer {
+    return takeMemory(this.#start.memory, bytes);
   }
 
   /** All of the kernel's memory, so that an address is an index. */
@@ -199,14 +217,9 @@ export class ArrivalResolver {
     throw new TypeError(`the kernel refused the delta at ${offset}, which is well`);
   }
 
-  #made(row: number, type: number, from: number, content: number, size: number): void {
-    const start = content >>> 0;
-    hashPiece(this.#bytes, from >>> 0, start + size, this.#start.columns.oids, row);
-    this.tap?.take(row, type, this.#bytes, start, size);
-  }
-
   [Symbol.dispose](): void {
     this.#inflater.close();
+    this.#wasi[Symbol.dispose]();
   }
 }
 
@@ -231,13 +244,4 @@ function setUp(kernel: Kernel, { columns, limits, places, linkSeeds }: ResolverS
   );
   kernel.setCollects(linkSeeds === null ? 0 : 1);
   if (linkSeeds !== null) kernel.initLinks(...linkSeeds);
-}
-
-/** What is wrong with a delta's instructions, as an error that says where it stands. */
-export function asDeltaError(error: unknown, offset: number): unknown {
-  if (!(error instanceof DeltaFault)) return error;
-  return new PackError('PACK_DELTA_INVALID', `delta at ${offset}: ${error.message}`, {
-    cause: error,
-    data: { offset },
-  });
 }

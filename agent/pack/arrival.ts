@@ -58,7 +58,6 @@ export class Arrival {
     this.#scanner = scanner;
     this.#threads = threads;
     const { observer, fd, tuning } = context;
-    scanner.observer = observer;
     const { contentRingBytes: cacheBytes, windowBytes: lookBytes } = tuning;
     this.#sync = new EarlySync(fd);
     this.#looks = new ArrivalLooks({ observer, scanner, threads, fd, lookBytes, cacheBytes });

@@ -7,8 +7,7 @@
  */
 import { PackError } from '../errors.ts';
 import type { BufferPool } from './buffer-pool.ts';
-import { asDeltaError } from './arrival-resolver.ts';
-import { DeltaFault, DeltaHeader, applyDelta } from './delta.ts';
+import { applyDelta, asDeltaError, DeltaFault, DeltaHeader } from './delta.ts';
 import { NO_ROW, linkRefDeltas, type DeltaLinks } from './delta-links.ts';
 import type { EntryReader } from './entry-reader.ts';
 import { isUnresolved, type EntryColumns } from './entry-table.ts';

@@ -2,6 +2,7 @@
  * Delta and base in, object out (gitformat-pack, "Deltified representation"). Accepts what git's
  * patch-delta.c accepts; reads and writes stay inside the three buffers whatever the delta says.
  */
+import { PackError } from '../errors.ts';
 
 /** The delta does not fit its base or itself. The caller knows where it stands and says so. */
 export class DeltaFault extends Error {}
@@ -106,4 +107,13 @@ export function applyDelta(
   if (to !== resultEnd) {
     throw new DeltaFault(`makes ${to - resultStart} bytes, declares ${resultSize}`);
   }
+}
+
+/** What is wrong with a delta's instructions, as an error that says where it stands. */
+export function asDeltaError(error: unknown, offset: number): unknown {
+  if (!(error instanceof DeltaFault)) return error;
+  return new PackError('PACK_DELTA_INVALID', `delta at ${offset}: ${error.message}`, {
+    cause: error,
+    data: { offset },
+  });
 }

@@ -16,7 +16,8 @@ const TAIL = 1;
 /** 1 while the reader sleeps on HEAD, or the writer on TAIL. */
 const READER_SLEEPS = 2;
 const WRITER_SLEEPS = 3;
-const CELLS = 4;
+/** Two more are the kernel's. */
+const CELLS = 6;
 
 /** A queue's in the kernel's list: its addresses, and a word that is free. */
 const LISTED_WORDS = 4;

@@ -12,7 +12,6 @@ import { refusalOf } from './entry-refusal.ts';
 import { EntryStream } from './entry-stream.ts';
 import { EntryTable, NO_BASE } from './entry-table.ts';
 import { createInflater } from './inflate.ts';
-import type { ArrivalObserver } from './arrival-observer.ts';
 import { NEEDS_INPUT, asLocated, type Inflater } from './inflater.ts';
 import { kernelModule, type Kernel } from './kernel.ts';
 import type { PackLimits, PackTuning } from './limits.ts';
@@ -37,14 +36,14 @@ export interface ScannerContext {
   readonly limits: PackLimits;
   readonly tuning: PackTuning;
   readonly linkSeeds: ResolverStart['linkSeeds'];
+  /** Where a checkout writes files; null: nobody looks at what comes. */
+  readonly directory: string | null;
 }
 
 export class EntryScanner {
   readonly table = new EntryTable();
   /** Why the last `scan` came back early; it takes no more before that is mended. */
   stopped: Stop = 'no';
-  /** Looks at whole trees. */
-  observer: Pick<ArrivalObserver, 'wantsTrees' | 'takeTree'> | undefined;
   /** What the pack's header claims. */
   totalObjects = -1;
   readonly #context: ScannerContext;
@@ -135,22 +134,19 @@ export class EntryScanner {
   }
 
   #begin(window: Buffer, start: number): void {
-    const { fd, memory, limits, tuning, linkSeeds } = this.#context;
+    const { fd, memory, limits, tuning, linkSeeds, directory } = this.#context;
     const count = parsePackHeader(window, start, limits.objectCount);
     this.table.reserve(count, memory);
-    this.#given = { module: kernelModule(), columns: this.table.columns(), fd, limits, linkSeeds };
+    const columns = this.table.columns();
+    this.#given = { module: kernelModule(), columns, fd, limits, linkSeeds, directory };
     const scratch = memory.take(HEADROOM + tuning.streamBytes + SLACK).byteOffset;
     const owners = memory.take(count).byteOffset;
     this.#resolver = new ArrivalResolver(this.prepareThread());
-    this.#resolver.treeTap = (content, from, size) => {
-      this.observer?.takeTree(content, from, size);
-      return this.observer?.wantsTrees === true;
-    };
     const { objectBytes, expandedBytes: most, chainDepth } = limits;
     const { streamBytes } = tuning;
     this.#kernel.setScanner(count, streamBytes, objectBytes, most, chainDepth, scratch, owners);
     this.totalObjects = count;
-    if (this.observer === undefined) return;
+    if (directory === null) return;
     this.stopBefore('tree');
     this.stopBefore('blob');
   }
@@ -159,8 +155,7 @@ export class EntryScanner {
   #scanEntries(window: Buffer, start: number, end: number, mustTake: boolean): number {
     const { byteOffset } = window;
     const kernel = this.#kernel;
-    const wantsTrees = this.observer?.wantsTrees === true ? 1 : 0;
-    const code = kernel.scan(byteOffset + start, byteOffset + end, wantsTrees);
+    const code = kernel.scan(byteOffset + start, byteOffset + end);
     const position = (kernel.taken.value >>> 0) - byteOffset;
     this.#count();
     switch (code) {

@@ -75,7 +75,8 @@ export async function ingestPack(
     const { fd } = pack.file;
     const memory = new PackMemory();
     const linkSeeds = collectLinks ? makeLinkSeeds() : null;
-    using scanner = new EntryScanner({ fd, memory, limits, tuning, linkSeeds });
+    const directory = context.observer?.directory ?? null;
+    using scanner = new EntryScanner({ fd, memory, limits, tuning, linkSeeds, directory });
     return await new Ingest(context, tuning, memory, scanner, fd).run(source, files, pack);
   } catch (error) {
     throw asStorageError(error, 'storing the pack');
@@ -176,8 +177,9 @@ class Ingest {
   /** What the observer has missed; alone, this thread is no faster than the checkout. */
   async #findLate(threads: PackThreads): Promise<ObserverTaps | null> {
     if (threads.count === 0) return null;
-    using objects = new ArrivedObjects(this.#scanner.table, this.#fd);
-    return (await this.#context.observer?.whenNamed(objects)) ?? null;
+    const { table, resolver } = this.#scanner;
+    using objects = new ArrivedObjects(table, this.#fd);
+    return (await this.#context.observer?.whenNamed(objects, resolver)) ?? null;
   }
 
   /** Looks for broken links and takes what is late, while this thread sorts and writes. */
@@ -185,6 +187,7 @@ class Ingest {
     // Nothing is left for them to do then, and it takes a while until they are gone.
     await using _done = threads;
     const [brokenOid] = await both(this.#findBroken(threads), this.#takeLate(threads, late));
+    await threads.end();
     return brokenOid;
   }
 

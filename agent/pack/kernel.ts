@@ -7,6 +7,7 @@
 import { readFileSync } from 'node:fs';
 import { AgentError, PackError, errnoOf } from '../errors.ts';
 import { builtFile } from '../own-files.ts';
+import type { KernelImports } from './kernel-imports.ts';
 
 /**
  * What agent/kernel/index.ts exports; test/pack/kernel.test.ts holds the two together. Values are of 32
@@ -16,6 +17,7 @@ export interface Kernel {
   readonly CRC_SCRATCH_BYTES: Value;
   readonly DELTA_FAULT: Value;
   readonly FAULT: Value;
+  readonly FILES_SCRATCH_BYTES: Value;
   readonly INFLATE_SCRATCH_BYTES: Value;
   readonly NEEDS_INPUT: Value;
   addRow(): number;
@@ -30,8 +32,18 @@ export interface Kernel {
     resultSize: number,
   ): number;
   readonly base: Value;
+  /** @param nanoseconds since 1970: the time of all files. */
+  beginFiles(scratch: number, nanoseconds: bigint): void;
+  beginPlan(oid: number, nodes: number, byteLimit: number, prefixBytes: number): number;
+  readonly changedCount: Value;
   readonly count: Value;
+  countWritten(files: number): void;
   crc32(from: number, end: number): number;
+  readonly directoryCount: Value;
+  encodeEntries(files: number, from: number, to: number, end: number): number;
+  readonly encodedEnd: Value;
+  endPlan(): void;
+  readonly fileCount: Value;
   fillCrcs(rows: number, count: number, crcs: number, out: number): void;
   fillFanOut(oids: number, count: number, out: number): void;
   fillOffsets(
@@ -53,6 +65,7 @@ export interface Kernel {
   readonly faultRow: Value;
   findBroken(words: number, namedBy: number, places: number): number;
   findEqual(rows: number, count: number, oids: number, from: number): number;
+  readonly gitlinkCount: Value;
   indexOids(oids: number, count: number): number;
   inflate(from: number, end: number, to: number, size: number): number;
   readonly inflatedBytes: Value;
@@ -64,17 +77,36 @@ export interface Kernel {
   linkWords(): number;
   readonly linksFailed: Value;
   readonly madeBytes: Value;
+  nextAttributes(files: number, from: number): number;
+  nextLeft(files: number, from: number): number;
+  nextWanted(from: number): number;
+  readonly nodeCount: Value;
+  readonly OID_ROOM: Value;
+  orderNodes(files: number, directories: number): void;
   readonly owner: Value;
   readonly packOffset: Value;
   parseDeltaHeader(delta: number, end: number): number;
   readonly placed: Value;
+  readonly planFault: Value;
+  planTree(oid: number, content: number, size: number): number;
+  readonly pointerCount: Value;
   releaseMessage(control: number, units: number): void;
   sameBeginOf(instructions: number): number;
   sortRows(oids: number, count: number, order: number, scratch: number): void;
   sortScratchBytes(count: number): number;
-  scan(from: number, end: number, wantsTrees: number): number;
+  scan(from: number, end: number): number;
   setCollects(collects: number): void;
   setContentRing(contents: number, bytes: number, contentOfRow: number, rows: number): void;
+  setNodes(
+    control: number,
+    bytes: number,
+    starts: number,
+    parents: number,
+    nexts: number,
+    states: number,
+    seedLow: number,
+    seedHigh: number,
+  ): void;
   setResolver(
     deltaObjectBytes: number,
     expandedBytes: number,
@@ -104,6 +136,7 @@ export interface Kernel {
   ): void;
   skip(bytes: number): void;
   stopBefore(type: number): void;
+  takeBlob(row: number, content: number, size: number): void;
   takeEntries(control: number, bytes: number, units: number): number;
   takeInflated(used: number): number;
   takeLinks(
@@ -116,28 +149,18 @@ export interface Kernel {
   ): void;
   readonly taken: Value;
   useQueues(rings: number, queues: number): void;
+  useWasi(userId: number, groupId: number): void;
+  readonly wantedTrees: Value;
+  /** 0: no file that is missing has the object as its content. */
+  wantsBlob(row: number): number;
   readonly wholeCount: Value;
+  readonly writtenBytes: Value;
+  readonly writtenCount: Value;
 }
 
 /** A constant, or a variable of one instance. */
 export interface Value {
   readonly value: number;
-}
-
-/** What the kernel calls, by the file that does. */
-export interface KernelImports {
-  readonly objects: {
-    /** An object has its content: what is hashed begins at `from`. */
-    made(row: number, type: number, from: number, content: number, size: number): void;
-  };
-  readonly resolver: {
-    /** Inflates what the pack stores at `row` to `to`, from the file. */
-    readEntry(row: number, to: number): void;
-  };
-  readonly scanner: {
-    /** Shows a tree that is stored whole; 1 where more of them are wanted. */
-    tree(content: number, size: number): number;
-  };
 }
 
 export const KERNEL_PAGE_BYTES = 2 ** 16;

@@ -63,7 +63,7 @@ export class LateShare {
     if (type !== OBJECT_TYPE.blob || !this.#tap.wants(row)) return;
     const content = this.#contents.make(row);
     if (content === null) return;
-    this.#tap.take(row, type, content, 0, content.length);
+    this.#tap.take(row, content);
     this.taken++;
   }
 

@@ -12,18 +12,15 @@ export const HEADROOM = 32;
 /** Behind a content in the kernel's memory: what its wide copies may write. */
 export const SLACK = 16;
 
-/** Hashes bytes[from, end), where an object and its header stand; puts the oid to oids at `row`. */
-export function hashPiece(
-  bytes: Buffer,
-  from: number,
-  end: number,
-  oids: Buffer,
-  row: number,
-): void {
-  const oid = hash('sha1', bytes.subarray(from, end), 'binary');
-  const at = row * OID_BYTES;
-  // `oids.write` goes through seven functions, each compiled once more in every thread.
-  for (let index = 0; index < OID_BYTES; index++) oids[at + index] = oid.charCodeAt(index);
+/** Hashes bytes[from, end), where an object and its header stand; puts the oid to bytes[to, …). */
+export function hashPiece(bytes: Buffer, from: number, end: number, to: number): void {
+  putOid(bytes.subarray(from, end), bytes, to);
+}
+
+function putOid(piece: Buffer, target: Buffer, at: number): void {
+  const oid = hash('sha1', piece, 'binary');
+  // `target.write` goes through seven functions, each compiled once more in every thread.
+  for (let index = 0; index < OID_BYTES; index++) target[at + index] = oid.charCodeAt(index);
 }
 
 /** Hashes buffer[start, start + size), overwriting bytes before `start`; puts the oid to oids at `row`. */
@@ -38,7 +35,7 @@ export function hashObject(
   const header = headerOf(type, size);
   const from = start - header.length;
   buffer.write(header, from, 'latin1');
-  hashPiece(buffer, from, start + size, oids, row);
+  putOid(buffer.subarray(from, start + size), oids, row * OID_BYTES);
 }
 
 /** For an object that arrives in pieces: update with its content, then digest. */

@@ -15,7 +15,12 @@ export class PackMemory {
 
   /** Takes `bytes` of zeroed memory. Throws PACK_LIMIT. */
   take(bytes: number): Buffer {
-    const address = growKernelMemory(this.memory, bytes);
-    return Buffer.from(this.memory.buffer, address, bytes);
+    return takeMemory(this.memory, bytes);
   }
+}
+
+/** The same for a thread, which has the memory alone. */
+export function takeMemory(memory: WebAssembly.Memory, bytes: number): Buffer {
+  const address = growKernelMemory(memory, bytes);
+  return Buffer.from(memory.buffer, address, bytes);
 }

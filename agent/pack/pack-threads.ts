@@ -33,7 +33,8 @@ export interface ThreadReply {
 export type ThreadJob =
   | { readonly kind: 'resolve'; readonly job: ResolveJob }
   | { readonly kind: 'check'; readonly check: LinkCheck }
-  | { readonly kind: 'late'; readonly job: LateJob };
+  | { readonly kind: 'late'; readonly job: LateJob }
+  | { readonly kind: 'end' };
 
 const PROGRESS_INTERVAL_MS = 100;
 
@@ -158,6 +159,11 @@ export class PackThreads {
   /** Lets all threads take what is missing; as `run`, with whatever their taps throw. */
   takeLate(job: LateJob): Promise<void>[] {
     return this.#askAll({ kind: 'late', job });
+  }
+
+  /** Lets all threads give back what the system does not take from a thread that has ended. */
+  async end(): Promise<void> {
+    await Promise.all(this.#askAll({ kind: 'end' }));
   }
 
   #askAll(job: ThreadJob): Promise<void>[] {

@@ -3,9 +3,8 @@
  * by now and whose bytes are in the file. Deltas are applied from the base up, in a loop; the bases
  * stay in a bounded cache, since Git packs what builds on one base side by side.
  */
-import { asDeltaError } from './arrival-resolver.ts';
 import { BaseCache } from './base-cache.ts';
-import { DeltaFault, DeltaHeader, applyDelta } from './delta.ts';
+import { applyDelta, asDeltaError, DeltaFault, DeltaHeader } from './delta.ts';
 import { EntryReader } from './entry-reader.ts';
 import { NO_BASE, type EntryColumns } from './entry-table.ts';
 import { createInflater } from './inflate.ts';

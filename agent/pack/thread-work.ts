@@ -7,31 +7,31 @@ import { parentPort, receiveMessageOnPort, type MessagePort } from 'node:worker_
 import { toAgentError } from '../errors.ts';
 import type { LateTap } from './arrival-observer.ts';
 import { ArrivalResolver } from './arrival-resolver.ts';
-import { asBuffer, receiveColumns, type EntryColumns } from './entry-table.ts';
+import { asBuffer, receiveColumns } from './entry-table.ts';
 import { LateShare, type LateJob } from './late-contents.ts';
-import type { Kernel } from './kernel.ts';
+import type { KernelHost } from './kernel-host.ts';
 import { findBrokenRow, type LinkCheck } from './link-check.ts';
 import { LinkCollector, type Links } from './object-links.ts';
 import type { ThreadJob, ThreadReply, ThreadStart } from './pack-threads.ts';
 import { JobShare, type ResolveJob } from './resolve-job.ts';
 import { asStorageError } from './storage-error.ts';
 
-/** Makes a tap of the message that came with the entries; it is the same in all threads. */
-export type TapMaker = (message: unknown, columns: EntryColumns) => LateTap;
+/** Makes a tap of the message that came with the entries, or with a job; it is the same in all threads. */
+export type TapMaker = (message: unknown, host: KernelHost) => LateTap;
 
 /** Serves the thread's port: a ThreadStart first, ResolveJobs after it. */
 export function serveThread(makeTap: TapMaker | undefined): void {
   const port = parentPort;
   if (port === null) throw new TypeError('expected to run in a worker thread');
   port.once('message', (start: ThreadStart) => {
-    let arrived: Arrived = { found: [], kernel: undefined };
+    let arrived: Arrived = { found: [] };
     const { memory } = start.resolver;
     const links = start.resolver.linkSeeds === null ? undefined : new LinkCollector();
     port.on('message', (job: ThreadJob) => {
       port.postMessage(
         answer(() => {
           if (job.kind === 'check') return { brokenRow: check(job.check, arrived, memory) };
-          work(job, links, makeTap);
+          work(job, links, arrived, makeTap);
           return { links: allOf(arrived.found, links) };
         }),
       );
@@ -48,7 +48,8 @@ export function serveThread(makeTap: TapMaker | undefined): void {
 /** What is left of the entries when the queue has ended. */
 interface Arrived {
   readonly found: readonly Links[];
-  readonly kernel: Kernel | undefined;
+  readonly host?: ArrivalResolver;
+  readonly tap?: LateTap | undefined;
 }
 
 const DONE: ThreadReply = { error: null, links: [], brokenRow: null };
@@ -69,15 +70,21 @@ function answer(work: () => Partial<ThreadReply>): ThreadReply {
 function work(
   job: Exclude<ThreadJob, { kind: 'check' }>,
   links: LinkCollector | undefined,
+  arrived: Arrived,
   makeTap: TapMaker | undefined,
 ): void {
   if (job.kind === 'resolve') resolveShare(receiveJob(job.job), links);
-  else if (makeTap !== undefined) takeLateShare(job.job, makeTap);
+  else if (job.kind === 'end') hostOf(arrived)[Symbol.dispose]();
+  else if (makeTap !== undefined) takeLateShare(job.job, arrived, makeTap);
 }
 
-function check(given: LinkCheck, { kernel }: Arrived, memory: WebAssembly.Memory): number | null {
-  if (kernel === undefined) throw new TypeError('expected the entries before a check');
-  return findBrokenRow({ ...given, oids: asBuffer(given.oids) }, kernel, memory);
+function check(given: LinkCheck, arrived: Arrived, memory: WebAssembly.Memory): number | null {
+  return findBrokenRow({ ...given, oids: asBuffer(given.oids) }, hostOf(arrived).kernel, memory);
+}
+
+function hostOf({ host }: Arrived): ArrivalResolver {
+  if (host === undefined) throw new TypeError('expected the entries before a job');
+  return host;
 }
 
 function takeEntries(
@@ -86,12 +93,13 @@ function takeEntries(
   makeTap: TapMaker | undefined,
 ): Arrived {
   const columns = receiveColumns(start.columns);
-  using resolver = new ArrivalResolver({ ...start, columns });
+  const resolver = new ArrivalResolver({ ...start, columns });
+  let tap: LateTap | undefined;
   resolver.takeEntries(ring, () => {
-    resolver.tap = makeTap?.(receiveMessageOnPort(port)?.message, columns);
+    tap = makeTap?.(receiveMessageOnPort(port)?.message, resolver);
   });
-  const { links, kernel } = resolver;
-  return { found: links === null ? [] : [links], kernel };
+  const { links } = resolver;
+  return { found: links === null ? [] : [links], host: resolver, tap };
 }
 
 function resolveShare(job: ResolveJob, links: LinkCollector | undefined): void {
@@ -103,9 +111,10 @@ function resolveShare(job: ResolveJob, links: LinkCollector | undefined): void {
   }
 }
 
-function takeLateShare(job: LateJob, makeTap: TapMaker): void {
+function takeLateShare(job: LateJob, arrived: Arrived, makeTap: TapMaker): void {
   const columns = receiveColumns(job.columns);
-  using share = new LateShare({ ...job, columns }, makeTap(job.message, columns));
+  const tap = arrived.tap ?? makeTap(job.message, hostOf(arrived));
+  using share = new LateShare({ ...job, columns }, tap);
   while (share.step());
 }
 

@@ -18,8 +18,8 @@ export async function attributesOf(
   if (treeOid === null) return new Attributes();
   try {
     const checkout = new EarlyCheckout('', treeOid);
-    const { entries } = await checkout.complete(store, new Pace(signal));
-    return readAttributes(store, entries);
+    const { files } = await checkout.complete(store, new Pace(signal));
+    return readAttributes(store, files.attributeFiles);
   } catch (error) {
     if (error instanceof CheckoutError) return new Attributes();
     throw error;

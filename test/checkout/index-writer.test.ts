@@ -1,9 +1,10 @@
-import { execFileSync } from 'node:child_process';
-import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { readIndex } from '../../agent/checkout/index-reader.ts';
-import { encodeIndex, writeIndex } from '../../agent/checkout/index-writer.ts';
+import { EarlyCheckout } from '../../agent/checkout/early-checkout.ts';
+import { writeIndex } from '../../agent/checkout/index-writer.ts';
+import { Pace } from '../../agent/checkout/pace.ts';
+import type { Plan } from '../../agent/checkout/plan.ts';
 import { Repository, temporaryDirectory } from './repository.ts';
 
 let root = '';
@@ -14,71 +15,64 @@ afterAll(() => {
   rmSync(root, { recursive: true, force: true });
 });
 
-function repository(name: string): Repository {
+/** A commit with these paths, of which git has written the index without any file. */
+function repository(name: string, paths: readonly string[]): Repository {
   const made = new Repository(root, name);
-  for (const path of ['b/c/d', 'b/c-d', 'b/cc/d', 'aaa/x', 'z/x', 'f', 'b.c']) {
-    mkdirSync(join(made.worktree, path, '..'), { recursive: true });
-    writeFileSync(join(made.worktree, path), path);
-  }
-  execFileSync('find', [made.worktree, '-exec', 'touch', '-h', '-d', '2023-11-14', '{}', '+']);
-  made.git('add', '-A');
-  made.git('write-tree');
+  const oid = made.blob('x');
+  made.commit(made.treeOf(paths.map((path) => ({ mode: '100644', name: path, oid }))));
+  made.git('read-tree', 'HEAD');
   return made;
 }
 
+async function planOf(made: Repository): Promise<Plan> {
+  const checkout = new EarlyCheckout(made.worktree, made.git('rev-parse', 'HEAD^{tree}'));
+  using store = made.openStore();
+  return await checkout.complete(store, new Pace(undefined));
+}
+
+async function expectSameIndex(made: Repository): Promise<void> {
+  const file = join(made.gitdir, 'index');
+  const native = readFileSync(file);
+  rmSync(file);
+  writeIndex(file, await planOf(made));
+  expect(readFileSync(file).equals(native)).toBe(true);
+  expect(readdirSync(made.gitdir)).not.toContain('index.lock');
+}
+
 describe('writeIndex()', () => {
-  test('writes what readIndex() read byte for byte as git has it', () => {
-    const { gitdir } = repository('same');
-    const file = join(gitdir, 'index');
-    const before = readFileSync(file);
-    const { mode } = statSync(file);
-    const { entries, cacheTree } = readIndex(gitdir);
-    expect(cacheTree?.children).toHaveLength(3);
-    writeIndex(file, entries, cacheTree);
-    expect(readFileSync(file).equals(before)).toBe(true);
-    expect(statSync(file).mode).toBe(mode);
-    expect(readdirSync(gitdir)).not.toContain('index.lock');
+  test('writes what git writes, byte for byte', async () => {
+    const paths = ['aaa/x', 'b.c', 'b/c-d', 'b/c/d', 'b/cc/d', 'f', 'z/x', `${'p'.repeat(250)}/q`];
+    await expectSameIndex(repository('same', paths));
   });
 
-  test('writes version 3 when flags need it, stages and assume-valid in any version', () => {
-    const made = repository('flags');
-    made.git('update-index', '--assume-unchanged', 'f');
-    made.git('update-index', '--skip-worktree', 'z/x');
-    const oid = made.blob('x');
-    const stages = [1, 2, 3].map((stage) => `100644 ${oid} ${stage}\tb/conflict\n`);
-    made.gitWith(stages.join(''), 'update-index', '--index-info');
+  test('writes more than one piece', async () => {
+    const directory = `${'d'.repeat(200)}/${'e'.repeat(200)}`;
+    const paths = Array.from({ length: 4000 }, (_, file) => `${directory}/${file % 7}/${file}`);
+    await expectSameIndex(repository('pieces', paths));
+    expect(readFileSync(join(root, 'pieces/.git/index')).length).toBeGreaterThan(1.5 * 2 ** 20);
+  });
+
+  test('leaves the index alone while somebody holds its lock', async () => {
+    const made = repository('locked', ['f']);
     const file = join(made.gitdir, 'index');
     const before = readFileSync(file);
-    const { entries, cacheTree } = readIndex(made.gitdir);
-    expect(encodeIndex(entries, cacheTree).equals(before)).toBe(true);
-  });
-
-  test('puts entries into the order of an index', () => {
-    const made = repository('order');
-    const { entries, cacheTree } = readIndex(made.gitdir);
-    const expected = readFileSync(join(made.gitdir, 'index'));
-    expect(encodeIndex([...entries].reverse(), cacheTree).equals(expected)).toBe(true);
-  });
-
-  test('leaves the index alone while somebody holds its lock', () => {
-    const { gitdir } = repository('locked');
-    const file = join(gitdir, 'index');
-    const before = readFileSync(file);
     writeFileSync(`${file}.lock`, 'theirs');
+    const plan = await planOf(made);
     expect(() => {
-      writeIndex(file, [], null);
+      writeIndex(file, plan);
     }).toThrow('EEXIST');
     expect(readFileSync(file).equals(before)).toBe(true);
     expect(readFileSync(`${file}.lock`, 'utf8')).toBe('theirs');
   });
 
-  test('removes its lock when the index cannot be replaced', () => {
-    const { gitdir } = repository('failing');
-    const target = join(gitdir, 'a-directory');
+  test('removes its lock when the index cannot be replaced', async () => {
+    const made = repository('failing', ['f']);
+    const target = join(made.gitdir, 'a-directory');
     mkdirSync(join(target, 'full'), { recursive: true });
+    const plan = await planOf(made);
     expect(() => {
-      writeIndex(target, [], null);
+      writeIndex(target, plan);
     }).toThrow(/EISDIR|ENOTEMPTY/);
-    expect(readdirSync(gitdir)).not.toContain('a-directory.lock');
+    expect(existsSync(`${target}.lock`)).toBe(false);
   });
 });

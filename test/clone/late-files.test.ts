@@ -7,7 +7,7 @@ import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { checkOut } from '../../agent/checkout/check-out.ts';
-import { STATE } from '../../agent/checkout/shared-files.ts';
+import { STATE } from '../../agent/checkout/node-table.ts';
 import { CheckoutObserver } from '../../agent/clone/checkout-observer.ts';
 import type { RefPlan } from '../../agent/clone/ref-plan.ts';
 import { ingestPack, type IngestOutcome } from '../../agent/pack/ingest.ts';
@@ -147,10 +147,11 @@ class Mount {
     if (checkout === undefined) throw new TypeError('nothing was planned');
     const tracked = git(source.directory, 'ls-files', '-s').trim().split('\n');
     using store = this.#open();
-    const { entries } = await checkout.complete(store, { due: false } as never);
+    const { files } = await checkout.complete(store, { due: false } as never);
+    const { entries } = files;
     expect(entries).toHaveLength(tracked.length);
     return entries
-      .filter((entry) => checkout.files.stateOf(entry) === STATE.missing)
+      .filter((entry) => checkout.nodes.stateOf(entry) === STATE.missing)
       .map(({ path }) => path.toString())
       .filter((path) => path !== 'link');
   }
@@ -259,8 +260,8 @@ describe('what comes too late', () => {
     const controller = new AbortController();
     const reason = new Error('no longer wanted');
     const plan = mount.observer.whenNamed.bind(mount.observer);
-    mount.observer.whenNamed = async (objects) => {
-      const taps = await plan(objects);
+    mount.observer.whenNamed = async (objects, host) => {
+      const taps = await plan(objects, host);
       controller.abort(reason);
       return taps;
     };

@@ -1,5 +1,6 @@
 /** The kernel shares no source with TypeScript: what both sides name with a number is held together here. */
 import { describe, expect, it } from 'vitest';
+import { STATE } from '../../agent/checkout/node-table.ts';
 import { OBJECT_TYPE } from '../../agent/pack/entry-header.ts';
 import { readSources } from '../sources.ts';
 
@@ -30,6 +31,8 @@ describe('a number with a name is the same for the kernel and for TypeScript', (
     // A mark that the kernel writes and reads alone.
     ['agent/kernel/entry-ring.ts', 'agent/pack/arrival-resolver.ts', ['FRONT']],
     ['agent/kernel/content-ring.ts', 'agent/pack/object-hash.ts', []],
+    // Whatever is neither of the others.
+    ['agent/kernel/plan.ts', 'agent/checkout/plan.ts', ['PLAN_FULL']],
   ])('all that %s shows, in %s', (kernelPath, path, kernelOnly: string[]) => {
     const names = exportsOf(kernelPath).filter((name) => !kernelOnly.includes(name));
     const inKernel = pick(constantsOf(kernelPath), names);
@@ -59,6 +62,25 @@ describe('a number with a name is the same for the kernel and for TypeScript', (
     }
     const marks = `{ message: ${inKernel.get('MESSAGE')}, end: ${inKernel.get('END')} }`;
     expect(sources.get('agent/pack/entry-ring.ts')).toContain(`const MARK = ${marks} as const;`);
+  });
+
+  it('where a planned file stands', () => {
+    const files = constantsOf('agent/kernel/files.ts');
+    const names = ['MISSING', 'CLAIMED', 'WRITTEN', 'LFS_POINTER'];
+    expect(Object.values(STATE)).toEqual(Object.values(pick(files, names)));
+    expect(constantsOf('agent/checkout/node-table.ts').get('MADE')).toBe(files.get('MADE'));
+  });
+
+  it('where a directory keeps what is known of its tree', () => {
+    const nodes = constantsOf('agent/kernel/nodes.ts');
+    const walk = constantsOf('agent/kernel/checkout.ts');
+    const ours = constantsOf('agent/checkout/node-table.ts');
+    for (const name of ['FIRST_AT', 'COUNT_AT', 'OID_AT']) {
+      expect(ours.get(name), name).toBe(nodes.get(name));
+    }
+    expect(ours.get('BELOW_AT')).toBe(nodes.get('WALK_AT')! + walk.get('BELOW')!);
+    expect(ours.get('BITS_AT')).toBe(nodes.get('WALK_AT')! + walk.get('BITS')!);
+    expect(ours.get('CHANGED')).toBe(walk.get('CHANGED'));
   });
 
   it('a scan also comes back with what the resolver does, and each has a number of its own', () => {

@@ -1,16 +1,14 @@
 /** The kernel as it was built, on a memory of its own. */
-import {
-  instantiateKernel,
-  kernelModule,
-  type Kernel,
-  type KernelImports,
-} from '../../agent/pack/kernel.ts';
+import { instantiateKernel, kernelModule, type Kernel } from '../../agent/pack/kernel.ts';
+import type { KernelImports } from '../../agent/pack/kernel-imports.ts';
+import { checkoutImports } from '../../agent/pack/kernel-host.ts';
+import { NO_WASI } from '../../agent/pack/wasi.ts';
 
-/** None of these is called where no pack is scanned. */
-const IMPORTS: KernelImports = {
-  objects: { made: () => undefined },
+/** None of these is called where no pack is scanned, and nothing planned. */
+export const IMPORTS: KernelImports = {
+  ...checkoutImports({ checkout: undefined }, NO_WASI),
+  objects: { hash: () => undefined },
   resolver: { readEntry: () => undefined },
-  scanner: { tree: () => 0 },
 };
 
 export function instantiate(

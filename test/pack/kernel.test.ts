@@ -11,7 +11,8 @@ import {
   instantiateKernel,
   kernelModule,
 } from '../../agent/pack/kernel.ts';
-import type { Kernel, KernelImports } from '../../agent/pack/kernel.ts';
+import type { Kernel } from '../../agent/pack/kernel.ts';
+import { IMPORTS } from '../kernel/instance.ts';
 
 /** Of each function, how many values it takes; the compiler holds these and the interface together. */
 const EXPORTS: { readonly [Name in keyof Kernel]: Shape<Kernel[Name]> } = {
@@ -60,7 +61,7 @@ const EXPORTS: { readonly [Name in keyof Kernel]: Shape<Kernel[Name]> } = {
   sameBeginOf: 1,
   sortRows: 4,
   sortScratchBytes: 1,
-  scan: 3,
+  scan: 2,
   setCollects: 1,
   setContentRing: 4,
   setResolver: 6,
@@ -73,17 +74,38 @@ const EXPORTS: { readonly [Name in keyof Kernel]: Shape<Kernel[Name]> } = {
   takeLinks: 6,
   taken: 'value',
   useQueues: 2,
+  FILES_SCRATCH_BYTES: 'value',
+  OID_ROOM: 'value',
+  beginFiles: 2,
+  beginPlan: 4,
+  endPlan: 0,
+  nextWanted: 1,
+  nodeCount: 'value',
+  planFault: 'value',
+  planTree: 3,
+  setNodes: 8,
+  takeBlob: 3,
+  useWasi: 2,
+  wantedTrees: 'value',
+  wantsBlob: 1,
+  changedCount: 'value',
+  countWritten: 1,
+  directoryCount: 'value',
+  encodeEntries: 4,
+  encodedEnd: 'value',
+  fileCount: 'value',
+  gitlinkCount: 'value',
+  nextAttributes: 2,
+  nextLeft: 2,
+  orderNodes: 2,
+  pointerCount: 'value',
+  writtenBytes: 'value',
+  writtenCount: 'value',
   wholeCount: 'value',
 };
-type Shape<T> = T extends (...values: infer Values extends number[]) => unknown
+type Shape<T> = T extends (...values: infer Values extends (number | bigint)[]) => unknown
   ? Values['length']
   : 'value';
-
-const IMPORTS: KernelImports = {
-  objects: { made: () => undefined },
-  resolver: { readEntry: () => undefined },
-  scanner: { tree: () => 0 },
-};
 
 const SECTION = { start: 8, data: 11 };
 
