@@ -16,7 +16,8 @@ export interface StoredPlace {
   readonly size: number;
 }
 
-const READ_BYTES = 256 * 1024;
+/** Larger pieces are fewer objects, and V8 frees them later: 40 MB more in Node 24 with 256 KiB. */
+const READ_BYTES = 32 * 1024;
 
 /** Throws PackError OBJECT_INVALID when it is not as long as said; errnos and zlib's errors as they are. */
 export async function* streamStored(place: StoredPlace): AsyncGenerator<Buffer> {

@@ -30,7 +30,8 @@ export interface Copy extends AsyncDisposable {
 }
 
 const HELD_BYTES = 4n * 2n ** 20n;
-const PIECE_BYTES = 256 * 1024;
+/** Small, for the same reason as the archive's own. */
+const PIECE_BYTES = 32 * 1024;
 const ATTEMPTS = 3;
 const GONE = new Set(['ENOENT', 'ENOTDIR', 'ELOOP', 'EISDIR', 'ENXIO', 'ENODEV']);
 const UNREADABLE = new Set(['EIO', 'ESTALE', 'EACCES', 'EPERM']);

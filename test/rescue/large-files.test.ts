@@ -47,18 +47,25 @@ function clone(): void {
   runGit(base, ['clone', '-q', join(base, 'origin'), mount], now);
 }
 
-/** Runs the program and says what it needed at most, by its own account. */
+/**
+ * Runs the program and says what it needed at most, by its own account: proc_pid_status(5). What
+ * getrusage(2) says is at least what the process had that started it.
+ */
 function peakOf(...args: string[]): number {
   const probe = join(base, 'probe.cjs');
-  const peak = join(base, 'peak');
-  const script = `const { maxRSS } = process.resourceUsage(); require('node:fs').writeFileSync(${JSON.stringify(peak)}, String(maxRSS));`;
-  writeFileSync(probe, `process.on('exit', () => { ${script} });\n`);
-  const { status, stderr } = spawnSync(process.execPath, ['--require', probe, PROGRAM, ...args], {
+  const status = join(base, 'status');
+  const script = `fs.writeFileSync(${JSON.stringify(status)}, fs.readFileSync('/proc/self/status'));`;
+  writeFileSync(
+    probe,
+    `const fs = require('node:fs');\nprocess.on('exit', () => { ${script} });\n`,
+  );
+  const ended = spawnSync(process.execPath, ['--require', probe, PROGRAM, ...args], {
     env: { ...CLEAN_GIT_ENVIRONMENT, HOME: base },
     encoding: 'utf8',
   });
-  expect(status, stderr).toBe(0);
-  return Number(readFileSync(peak, 'utf8')) * 1024;
+  expect(ended.status, ended.stderr).toBe(0);
+  const [, kilobytes] = /^VmHWM:\s+(\d+) kB/m.exec(readFileSync(status, 'utf8')) ?? [];
+  return Number(kilobytes) * 1024;
 }
 
 test(
