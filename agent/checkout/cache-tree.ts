@@ -1,6 +1,6 @@
 /**
  * The TREE extension of an index: the trees that parts of the index are known to equal, so that
- * whoever compares with HEAD skips whole directories. Bytes in, a tree of nodes out, and back.
+ * whoever compares with HEAD skips whole directories. Bytes in, a tree of nodes out.
  * An invalid node (-1 entries) has no oid. gitformat-index, "Cache tree".
  */
 import { OID_BYTES } from './index-entry.ts';
@@ -86,21 +86,4 @@ function parseCount(
     if (at === start) return null;
   }
   return bytes[at] === after && !Number.isNaN(value) ? { value, end: at + 1 } : null;
-}
-
-export function encodeCacheTree(root: CacheTree): Buffer {
-  const parts: Buffer[] = [];
-  const pending = [root];
-  for (let node = pending.pop(); node !== undefined; node = pending.pop()) {
-    const counts = `\0${node.entryCount} ${node.children.length}\n`;
-    parts.push(node.name, Buffer.from(counts, 'latin1'));
-    if (node.oid !== null) parts.push(Buffer.from(node.oid, 'hex'));
-    pending.push(...inFileOrder(node.children).reverse());
-  }
-  return Buffer.concat(parts);
-}
-
-/** Shorter names first, then memcmp: the order in which git keeps and writes them. */
-function inFileOrder(children: readonly CacheTree[]): CacheTree[] {
-  return [...children].sort((a, b) => a.name.length - b.name.length || a.name.compare(b.name));
 }

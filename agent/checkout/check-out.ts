@@ -12,7 +12,6 @@ import { MODE } from './index-entry.ts';
 import type { IndexEntry } from './index-entry.ts';
 import { writeIndex } from './index-writer.ts';
 import { Pace } from './pace.ts';
-import type { Plan } from './plan.ts';
 import type { PlannedFiles } from './planned-files.ts';
 import { STATE } from './node-table.ts';
 import { BLOCK_BYTES, WorktreeFiles, worktreeError } from './worktree-files.ts';
@@ -61,8 +60,7 @@ export async function checkOut(context: CheckoutContext): Promise<CheckoutOutcom
       ? context.begun
       : new EarlyCheckout(worktree, treeOid, context.limitEntries);
   const pace = new Pace(signal);
-  const plan = await begun.complete(store, pace);
-  const { files } = plan;
+  const files = await begun.complete(store, pace);
   const toWrite = new WorktreeFiles(worktree, begun.mtimeSec);
   const writer = new WorktreeWriter(store, toWrite, readAttributes(store, files.attributeFiles));
   removeConverted(files, writer, toWrite);
@@ -71,7 +69,7 @@ export async function checkOut(context: CheckoutContext): Promise<CheckoutOutcom
   const tally = await new Writing(files, left, toWrite, writer).run(pace, context.onProgress);
   const gitlinks = left.filter((entry) => entry.mode === MODE.gitlink);
   for (const entry of gitlinks) toWrite.makeGitlink(entry);
-  writeIndexFile(gitdir, plan);
+  writeIndexFile(gitdir, files);
   return { ...tally, gitlinks: gitlinks.length };
 }
 
@@ -169,10 +167,10 @@ function precedes(directory: Buffer, path: Buffer): boolean {
   return path.length > directory.length && SLASH <= path[directory.length]!;
 }
 
-function writeIndexFile(gitdir: string, plan: Plan): void {
+function writeIndexFile(gitdir: string, files: PlannedFiles): void {
   const path = join(gitdir, 'index');
   try {
-    writeIndex(path, plan);
+    writeIndex(path, files);
   } catch (error) {
     throw worktreeError(error, Buffer.from(path));
   }

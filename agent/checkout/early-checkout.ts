@@ -9,7 +9,7 @@ import { EarlyFiles } from './early-files.ts';
 import { createNodeMemory, type NodeMemory, type NodeTable } from './node-table.ts';
 import type { Pace } from './pace.ts';
 import { TreePlanner, requireType } from './plan.ts';
-import type { Plan } from './plan.ts';
+import type { PlannedFiles } from './planned-files.ts';
 
 /** Files and directories: a few small trees can name each other 10^10 times. */
 const DEFAULT_LIMIT_ENTRIES = 5_000_000;
@@ -21,7 +21,7 @@ export class EarlyCheckout {
   /** For the threads of the same pack, which make EarlyFiles of it. */
   readonly memory: NodeMemory;
   readonly #planner: TreePlanner;
-  #plan: Plan | null = null;
+  #plan: PlannedFiles | null = null;
 
   /**
    * @param limitEntries most files and directories.
@@ -77,7 +77,7 @@ export class EarlyCheckout {
   }
 
   /** Takes what is missing from the store, where everything is. */
-  async complete(store: Pick<BlobSource, 'read'>, pace: Pace): Promise<Plan> {
+  async complete(store: Pick<BlobSource, 'read'>, pace: Pace): Promise<PlannedFiles> {
     if (this.#plan !== null) return this.#plan;
     let next = this.#planner.nextWanted(0);
     for (; next !== undefined; next = this.#planner.nextWanted(next.node + 1)) {

@@ -4,8 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import { closeSync, fsyncSync, openSync, renameSync, unlinkSync, writeFileSync } from 'node:fs';
-import { encodeCacheTree } from './cache-tree.ts';
-import type { Plan } from './plan.ts';
+import type { PlannedFiles } from './planned-files.ts';
 
 const VERSION = 2;
 const WORD_BYTES = 4;
@@ -14,13 +13,13 @@ const WORD_BYTES = 4;
  * Writes the index at `path`, durably. Fails with EEXIST while somebody holds `<path>.lock`;
  * errors of the file system pass through, and then `path` is as it was.
  */
-export function writeIndex(path: string, plan: Plan): void {
+export function writeIndex(path: string, files: PlannedFiles): void {
   const lock = `${path}.lock`;
   // 0666 through the umask, as git does: 0644 by default.
   const fd = openSync(lock, 'wx', 0o666);
   try {
     try {
-      writeTo(fd, plan);
+      writeTo(fd, files);
       fsyncSync(fd);
     } finally {
       closeSync(fd);
@@ -32,7 +31,7 @@ export function writeIndex(path: string, plan: Plan): void {
   }
 }
 
-function writeTo(fd: number, { files, cacheTree }: Plan): void {
+function writeTo(fd: number, files: PlannedFiles): void {
   const hash = createHash('sha1');
   const write = (bytes: Buffer): void => {
     hash.update(bytes);
@@ -40,8 +39,9 @@ function writeTo(fd: number, { files, cacheTree }: Plan): void {
   };
   write(Buffer.concat([Buffer.from('DIRC'), word(VERSION), word(files.count)]));
   for (const piece of files.encoded()) write(piece);
-  const tree = encodeCacheTree(cacheTree);
-  write(Buffer.concat([Buffer.from('TREE'), word(tree.length), tree]));
+  const tree = files.encodedTrees();
+  write(Buffer.concat([Buffer.from('TREE'), word(tree.length)]));
+  write(tree);
   writeFileSync(fd, hash.digest());
 }
 

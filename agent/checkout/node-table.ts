@@ -27,6 +27,7 @@ const COUNT_AT = 4;
 const BELOW_AT = 16;
 const BITS_AT = 20;
 const CHANGED = 2;
+const INVALID = 4;
 const OID_AT = 40;
 
 /** All that a thread gets to see: addresses, and where the files go. */
@@ -127,6 +128,10 @@ export class NodeTable {
     return this.#bytes.toString('hex', at, at + OID_BYTES);
   }
 
+  setOid(node: number, oid: string): void {
+    this.#bytes.write(oid, this.#starts[node]! + OID_AT, OID_BYTES, 'hex');
+  }
+
   /** Of a directory whose tree is known: its entries are the nodes [first, first + count). */
   tree(node: number): { readonly first: number; readonly count: number } {
     const at = this.#starts[node]!;
@@ -139,9 +144,31 @@ export class NodeTable {
     return this.#bytes.readInt32LE(this.#starts[node]! + BELOW_AT);
   }
 
-  /** The same: whether git would write another tree for it, as far as its own entries tell. */
+  /** The same: whether git would write another tree for it. */
   isChanged(node: number): boolean {
-    return (this.#bytes.readUInt32LE(this.#starts[node]! + BITS_AT) & CHANGED) !== 0;
+    return this.#hasBit(node, CHANGED);
+  }
+
+  setChanged(node: number): void {
+    this.#setBit(node, CHANGED);
+  }
+
+  /** The same: whether there is no such tree. */
+  isInvalid(node: number): boolean {
+    return this.#hasBit(node, INVALID);
+  }
+
+  setInvalid(node: number): void {
+    this.#setBit(node, INVALID);
+  }
+
+  #hasBit(node: number, bit: number): boolean {
+    return (this.#bytes.readUInt32LE(this.#starts[node]! + BITS_AT) & bit) !== 0;
+  }
+
+  #setBit(node: number, bit: number): void {
+    const at = this.#starts[node]! + BITS_AT;
+    this.#bytes.writeUInt32LE(this.#bytes.readUInt32LE(at) | bit, at);
   }
 
   /** A value of STATE: of an entry of another table, that it is missing. */

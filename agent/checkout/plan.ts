@@ -8,8 +8,7 @@
 import { CheckoutError } from '../errors.ts';
 import type { KernelHost } from '../pack/kernel-host.ts';
 import type { ObjectType } from './blob-source.ts';
-import type { CacheTree } from './cache-tree.ts';
-import { cacheTreeOf } from './planned-trees.ts';
+import { rewriteTrees } from './planned-trees.ts';
 import type { EarlyFiles } from './early-files.ts';
 import { MODE, OID_BYTES } from './index-entry.ts';
 import { NONE, ROOT, type NodeMemory, type NodeTable } from './node-table.ts';
@@ -17,11 +16,6 @@ import { MAX_PATH_BYTES, verifyName } from './path-safety.ts';
 import { PlannedFiles } from './planned-files.ts';
 import { canonicalMode, parseTree, printable } from './tree.ts';
 import { EMPTY_TREE_OID } from './well-known-objects.ts';
-
-export interface Plan {
-  readonly files: PlannedFiles;
-  readonly cacheTree: CacheTree;
-}
 
 /** What agent/kernel/plan.ts returns. */
 const PLANNED = 0;
@@ -88,10 +82,11 @@ export class TreePlanner {
     return this.#nodes.missingAmong(this.#host.kernel.nodeCount.value);
   }
 
-  /** The plan; nothing is wanted any more. @param has whether there is a tree of that oid. */
-  finish(has: (oid: string) => boolean): Plan {
+  /** All that was planned; nothing is wanted any more. @param has whether there is a tree of that oid. */
+  finish(has: (oid: string) => boolean): PlannedFiles {
     const files = new PlannedFiles(this.#nodes, this.#host);
-    return { files, cacheTree: cacheTreeOf(files, (oid) => oid === EMPTY_TREE_OID || has(oid)) };
+    rewriteTrees(files, (oid) => oid === EMPTY_TREE_OID || has(oid));
+    return files;
   }
 
   /** The same tree once more, for what is wrong with it, at one of its places. */

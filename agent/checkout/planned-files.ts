@@ -28,6 +28,7 @@ export class PlannedFiles {
   /** Of an array of nodes. */
   readonly #files: number;
   readonly #order: Int32Array;
+  readonly #directories: number;
 
   /** Throws PACK_LIMIT. */
   constructor(nodes: NodeTable, host: KernelHost) {
@@ -36,12 +37,13 @@ export class PlannedFiles {
     this.nodes = nodes;
     this.#host = host;
     this.#files = host.take(bytes).byteOffset;
-    const directories = host.take(bytes).byteOffset;
-    kernel.orderNodes(this.#files, directories);
+    this.#directories = host.take(bytes).byteOffset;
+    kernel.orderNodes(this.#files, this.#directories);
     this.count = kernel.fileCount.value;
     this.changedCount = kernel.changedCount.value;
     this.#order = new Int32Array(memory.buffer, this.#files, this.count);
-    this.directories = new Int32Array(memory.buffer, directories, kernel.directoryCount.value);
+    const count = kernel.directoryCount.value;
+    this.directories = new Int32Array(memory.buffer, this.#directories, count);
   }
 
   /** One view for each: for who needs all. */
@@ -81,6 +83,16 @@ export class PlannedFiles {
       from = kernel.encodeEntries(this.#files, from, to, to + PIECE_BYTES);
       yield piece.subarray(0, (kernel.encodedEnd.value >>> 0) - to);
     }
+  }
+
+  /** The TREE extension of the index. */
+  encodedTrees(): Buffer {
+    const { kernel } = this.#host;
+    const count = this.directories.length;
+    const bytes = this.#host.take(kernel.cacheTreeLimit(this.#directories, count));
+    const { byteOffset: scratch } = this.#host.take((count + 1) * 2 * 4);
+    const { byteOffset: to } = bytes;
+    return bytes.subarray(0, (kernel.encodeCacheTree(scratch, to) >>> 0) - to);
   }
 
   *#each(next: (from: number) => number): Generator<IndexEntry> {

@@ -25,11 +25,13 @@ import { LFS_POINTER, WRITTEN } from './files';
 const ROOT: i32 = 0;
 /** Places of a directory: the next of its entries; files before it, and then those below it; bits. */
 const CURSOR: usize = 0;
-const BELOW: usize = 4;
-const BITS: usize = 8;
+export const BELOW: usize = 4;
+export const BITS: usize = 8;
 const LISTED: u32 = 1;
 /** Git would write another tree for it. */
 const CHANGED: u32 = 2;
+/** There is no such tree: agent/checkout/planned-trees.ts. */
+export const INVALID: u32 = 4;
 
 export let fileCount: i32 = 0;
 /** Those with files below them, but for the root. */

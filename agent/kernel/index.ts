@@ -4,6 +4,7 @@
  * to dist/kernel.wasm with the flags of asconfig.json.
  */
 export { adler32 } from './adler32';
+export { cacheTreeLimit, encodeCacheTree } from './cache-tree';
 export {
   changedCount,
   countWritten,

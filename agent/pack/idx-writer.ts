@@ -4,7 +4,8 @@
  * fit, the pack's checksum, its own. The kernel fills a piece after the other.
  */
 import { createHash } from 'node:crypto';
-import type { FileHandle } from 'node:fs/promises';
+import { writeFileSync } from 'node:fs';
+import { nextTurn } from '../lifetime.ts';
 import { OID_BYTES } from './entry-header.ts';
 import type { SortedTable } from './sorted-table.ts';
 
@@ -18,10 +19,12 @@ const LARGE_BYTES = 8;
 const LARGE = 0x8000_0000;
 /** Rows that are filled in before they are written: 320 KiB of oids. */
 const STEP_ROWS = 2 ** 14;
+/** Other clones of the process have a turn after so many of them, some 5 MiB. */
+const PIECES_A_TURN = 16;
 
 /** Writes the idx; `checksum` is the pack's trailer in hex. Throws PACK_LIMIT. */
 export async function writeIdx(
-  file: FileHandle,
+  fd: number,
   sorted: SortedTable,
   checksum: string,
   largestShortOffset: number,
@@ -32,7 +35,7 @@ export async function writeIdx(
   const [to, oids, crcs, offsets] = [piece, table.oids, table.crcs, table.offsets].map(
     ({ byteOffset }) => byteOffset,
   ) as [number, number, number, number];
-  const out = new IdxOutput(file, piece);
+  const out = new IdxOutput(fd, piece);
   piece.writeUInt32BE(SIGNATURE, 0);
   piece.writeUInt32BE(VERSION, 4);
   kernel.fillFanOut(oids, count, to + FAN_OUT_START);
@@ -84,12 +87,13 @@ async function writeLarge(
 
 /** A piece of the file that is filled, hashed and written, again and again. */
 class IdxOutput {
-  readonly #file: FileHandle;
+  readonly #fd: number;
   readonly #piece: Buffer;
   readonly #hash = createHash('sha1');
+  #pieces = 0;
 
-  constructor(file: FileHandle, piece: Buffer) {
-    this.#file = file;
+  constructor(fd: number, piece: Buffer) {
+    this.#fd = fd;
     this.#piece = piece;
   }
 
@@ -97,21 +101,13 @@ class IdxOutput {
   async write(length: number): Promise<void> {
     const bytes = this.#piece.subarray(0, length);
     this.#hash.update(bytes);
-    await this.#store(bytes);
+    writeFileSync(this.#fd, bytes);
+    if (++this.#pieces % PIECES_A_TURN === 0) await nextTurn();
   }
 
   /** The last `length` bytes, and the checksum of all. */
   async end(length: number): Promise<void> {
     await this.write(length);
-    await this.#store(this.#hash.digest());
-  }
-
-  async #store(bytes: Buffer): Promise<void> {
-    let position = 0;
-    while (position < bytes.length) {
-      const left = bytes.length - position;
-      const { bytesWritten } = await this.#file.write(bytes, position, left);
-      position += bytesWritten;
-    }
+    writeFileSync(this.#fd, this.#hash.digest());
   }
 }

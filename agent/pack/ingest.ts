@@ -23,7 +23,7 @@ import { PACK_TUNING, type PackLimits, type PackTuning } from './limits.ts';
 import { findBrokenRow } from './link-check.ts';
 import { LinkCollector, collectUnseen } from './object-links.ts';
 import { PackMemory } from './pack-memory.ts';
-import { PackFiles, type TemporaryFile } from './pack-files.ts';
+import { PackFiles, sync, type TemporaryFile } from './pack-files.ts';
 import type { PackSource } from './pack-source.ts';
 import { PackThreads } from './pack-threads.ts';
 import { ProgressMeter, type IngestProgress } from './progress-meter.ts';
@@ -68,11 +68,11 @@ export async function ingestPack(
 ): Promise<IngestOutcome> {
   context.signal?.throwIfAborted();
   try {
-    await using files = new PackFiles(context.packDir);
-    const pack = await files.create('tmp_pack_');
+    using files = new PackFiles(context.packDir);
+    const pack = files.create('tmp_pack_');
     const tuning = tuningFor(context);
     const { limits, collectLinks = false } = context;
-    const { fd } = pack.file;
+    const { fd } = pack;
     const memory = new PackMemory();
     const linkSeeds = collectLinks ? makeLinkSeeds() : null;
     const directory = context.observer?.directory ?? null;
@@ -229,11 +229,11 @@ class Ingest {
     const { table, resolver } = this.#scanner;
     const sorted = new SortedTable(table, resolver.kernel, this.#memory);
     refuseCollisions(sorted, this.#fd);
-    const idx = await files.create('tmp_idx_');
-    await writeIdx(idx.file, sorted, checksum, this.#tuning.largestShortOffset);
-    const rev = await files.create('tmp_rev_');
-    await writeRev(rev.file, sorted, checksum);
-    await both(idx.file.sync(), rev.file.sync());
+    const rev = files.create('tmp_rev_');
+    writeRev(rev.fd, sorted, checksum);
+    const idx = files.create('tmp_idx_');
+    await writeIdx(idx.fd, sorted, checksum, this.#tuning.largestShortOffset);
+    await both(sync(idx.fd), sync(rev.fd));
     return () => files.publish(pack, rev, idx, checksum);
   }
 }

@@ -35,11 +35,13 @@ export interface Kernel {
   /** @param nanoseconds since 1970: the time of all files. */
   beginFiles(scratch: number, nanoseconds: bigint): void;
   beginPlan(oid: number, nodes: number, byteLimit: number, prefixBytes: number): number;
+  cacheTreeLimit(directories: number, count: number): number;
   readonly changedCount: Value;
   readonly count: Value;
   countWritten(files: number): void;
   crc32(from: number, end: number): number;
   readonly directoryCount: Value;
+  encodeCacheTree(scratch: number, to: number): number;
   encodeEntries(files: number, from: number, to: number, end: number): number;
   readonly encodedEnd: Value;
   endPlan(): void;

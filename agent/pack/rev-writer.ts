@@ -4,7 +4,7 @@
  * 2.41 writes one with every clone; without it each push or gc sorts all objects.
  */
 import { createHash } from 'node:crypto';
-import type { FileHandle } from 'node:fs/promises';
+import { writeFileSync } from 'node:fs';
 import { OID_BYTES } from './entry-header.ts';
 import type { SortedTable } from './sorted-table.ts';
 
@@ -14,11 +14,11 @@ const SHA_1 = 1;
 const HEADER_BYTES = 12;
 
 /** `checksum` is the pack's trailer in hex. Throws PACK_LIMIT. */
-export async function writeRev(
-  file: FileHandle,
+export function writeRev(
+  fd: number,
   { rows, kernel, memory }: SortedTable,
   checksum: string,
-): Promise<void> {
+): void {
   const tableEnd = HEADER_BYTES + rows.byteLength;
   const bytes = memory.take(tableEnd + 2 * OID_BYTES);
   bytes.write(SIGNATURE, 'latin1');
@@ -28,5 +28,5 @@ export async function writeRev(
   bytes.write(checksum, tableEnd, 'hex');
   const checked = tableEnd + OID_BYTES;
   createHash('sha1').update(bytes.subarray(0, checked)).digest().copy(bytes, checked);
-  await file.writeFile(bytes);
+  writeFileSync(fd, bytes);
 }

@@ -83,7 +83,7 @@ async function entriesOf(
 ): Promise<readonly IndexEntry[]> {
   if (treeOid === null) return [];
   const checkout = new EarlyCheckout(displayPath(plan.worktree ?? ''), treeOid);
-  return (await checkout.complete(store, pace)).files.entries;
+  return (await checkout.complete(store, pace)).entries;
 }
 
 function stageEntry(

@@ -18,7 +18,7 @@ export async function attributesOf(
   if (treeOid === null) return new Attributes();
   try {
     const checkout = new EarlyCheckout('', treeOid);
-    const { files } = await checkout.complete(store, new Pace(signal));
+    const files = await checkout.complete(store, new Pace(signal));
     return readAttributes(store, files.attributeFiles);
   } catch (error) {
     if (error instanceof CheckoutError) return new Attributes();

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { EarlyCheckout } from '../../agent/checkout/early-checkout.ts';
 import { writeIndex } from '../../agent/checkout/index-writer.ts';
 import { Pace } from '../../agent/checkout/pace.ts';
-import type { Plan } from '../../agent/checkout/plan.ts';
+import type { PlannedFiles } from '../../agent/checkout/planned-files.ts';
 import { Repository, temporaryDirectory } from './repository.ts';
 
 let root = '';
@@ -24,7 +24,7 @@ function repository(name: string, paths: readonly string[]): Repository {
   return made;
 }
 
-async function planOf(made: Repository): Promise<Plan> {
+async function planOf(made: Repository): Promise<PlannedFiles> {
   const checkout = new EarlyCheckout(made.worktree, made.git('rev-parse', 'HEAD^{tree}'));
   using store = made.openStore();
   return await checkout.complete(store, new Pace(undefined));

@@ -147,8 +147,7 @@ class Mount {
     if (checkout === undefined) throw new TypeError('nothing was planned');
     const tracked = git(source.directory, 'ls-files', '-s').trim().split('\n');
     using store = this.#open();
-    const { files } = await checkout.complete(store, { due: false } as never);
-    const { entries } = files;
+    const { entries } = await checkout.complete(store, { due: false } as never);
     expect(entries).toHaveLength(tracked.length);
     return entries
       .filter((entry) => checkout.nodes.stateOf(entry) === STATE.missing)

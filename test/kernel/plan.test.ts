@@ -1,6 +1,7 @@
 /** Trees as the kernel plans them, against agent/checkout/tree.ts and path-safety.ts. */
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
+import { parseCacheTree } from '../../agent/checkout/cache-tree.ts';
 import { EarlyCheckout } from '../../agent/checkout/early-checkout.ts';
 import { MODE } from '../../agent/checkout/index-entry.ts';
 import { Pace } from '../../agent/checkout/pace.ts';
@@ -51,7 +52,7 @@ function read(content: Buffer): TreeEntry[] | null {
 }
 
 async function pathsOf(checkout: EarlyCheckout, trees: Trees): Promise<string[]> {
-  const { files } = await checkout.complete(trees, pace);
+  const files = await checkout.complete(trees, pace);
   return files.entries.map(({ path }) => path.toString('latin1'));
 }
 
@@ -119,10 +120,10 @@ describe('the kernel plans trees', () => {
     const hollow = trees.tree(['40000', 'nothing', EMPTY_TREE]);
     const root = trees.tree(['40000', 'a', hollow], ['100644', 'b', BLOB], ['40000', 'c', hollow]);
     const checkout = new EarlyCheckout('', root);
-    const { files, cacheTree } = await checkout.complete(trees, pace);
+    const files = await checkout.complete(trees, pace);
     expect(files.entries.map(({ path }) => path.toString())).toEqual(['b']);
     expect([...files.directories]).toEqual([]);
-    expect(cacheTree).toMatchObject({ entryCount: -1, oid: null, children: [] });
+    expect(parseCacheTree(files.encodedTrees())).toMatchObject({ entryCount: -1, children: [] });
   });
 
   it('finds each of 100,000 names, files and directories of one oid apart', async () => {
