@@ -33,6 +33,8 @@ export async function mountOnce(
     });
     await using tokens = new TokenWatch(session);
     const mounts = Promise.all(session.resources.map((resource) => session.mount(resource)));
+    // Each has a slot; one that fails and is tried again has a process of its own.
+    if (session.resources.length <= config.jobs) clones.expectNoMore();
     const users = tokens.learnUsers(session.resources);
     const results = await mounts;
     await users;

@@ -47,6 +47,8 @@ export class CloneProcesses implements AsyncDisposable {
   readonly #processes = new Set<JobProcess>();
   readonly #alone = new Set<JobProcess>();
   readonly #idle = new Map<JobProcess, NodeJS.Timeout>();
+  readonly #ending = new Set<Promise<void>>();
+  #idleMs = IDLE_MS;
 
   /** @param jobs clones at once, of all processes. */
   constructor(context: CloneProcessesContext, jobs: number, cores = availableParallelism()) {
@@ -101,10 +103,16 @@ export class CloneProcesses implements AsyncDisposable {
     }
   }
 
+  /** All clones have been asked for: from now on a process ends with its last one. */
+  expectNoMore(): void {
+    this.#idleMs = 0;
+  }
+
   /** Ends those without work, the one started ahead among them; settles when they are gone. */
   async endIdle(): Promise<void> {
     const idle = [...this.#processes].filter(({ jobCount }) => jobCount === 0);
-    await Promise.all(idle.map((worker) => this.#end(worker)));
+    for (const worker of idle) this.#end(worker);
+    await Promise.all(this.#ending);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -131,14 +139,18 @@ export class CloneProcesses implements AsyncDisposable {
   }
 
   #wait(worker: JobProcess): void {
-    const timer = setTimeout(() => void this.#end(worker), IDLE_MS);
-    this.#idle.set(worker, timer);
+    const end = (): void => {
+      this.#end(worker);
+    };
+    if (this.#idleMs === 0) end();
+    else this.#idle.set(worker, setTimeout(end, this.#idleMs));
   }
 
-  async #end(worker: JobProcess): Promise<void> {
+  #end(worker: JobProcess): void {
     clearTimeout(this.#idle.get(worker));
     this.#idle.delete(worker);
     this.#processes.delete(worker);
-    await worker.end();
+    const ended = worker.end().finally(() => this.#ending.delete(ended));
+    this.#ending.add(ended);
   }
 }

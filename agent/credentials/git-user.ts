@@ -4,6 +4,7 @@
  * address is the one that GitHub gives each user for commits, so that nobody's own is published.
  */
 import type { AskHost } from '../clone/host-request.ts';
+import { isPlainText } from '../plain-text.ts';
 import type { GitUser, Resource } from '../resource.ts';
 
 /** Where a host has its API: github.com and *.ghe.com on a host beside it, others below a path. */
@@ -35,10 +36,8 @@ export function gitUserOf(body: string, host: string): GitUser | null {
 
 /** Without what git would drop or trip over in a name, see strbuf_addstr_without_crud() in ident.c. */
 function cleanName(name: string): string {
-  return name
-    .replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}<>]/gu, '')
-    .trim()
-    .slice(0, 200);
+  const visible = isPlainText(name) ? name : name.replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '');
+  return visible.replaceAll(/[<>]/g, '').trim().slice(0, 200);
 }
 
 function parseObject(text: string): Readonly<Record<string, unknown>> {

@@ -4,6 +4,7 @@
  * that are equal, or one inside the other, on any file system (case, Unicode form) are a fault.
  */
 import { posix } from 'node:path';
+import { isPlainText } from '../plain-text.ts';
 import type { Fault } from './faults.ts';
 import type { Refusal } from './repository-url.ts';
 
@@ -20,9 +21,6 @@ const PATH_LIMIT_BYTES = 1024;
 const COMPONENT_LIMIT_BYTES = 255;
 const SYSTEM_DIRECTORIES =
   '/etc /proc /sys /dev /run /usr /bin /sbin /lib /lib32 /lib64 /libx32 /boot'.split(' ');
-/** Control, format (zero width, bidi), lone surrogates, line and paragraph separators. */
-const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u;
-
 export function defaultMountPath(context: MountPathContext, repositoryName: string): string {
   return posix.join(context.mountRoot, repositoryName);
 }
@@ -42,7 +40,9 @@ export function parseMountPath(
 
 function textReasons(text: string, components: readonly string[]): string[] {
   const reasons: string[] = [];
-  if (UNPRINTABLE.test(text)) reasons.push('must not contain control or invisible characters');
+  // Control, format (zero width, bidi), lone surrogates, line and paragraph separators.
+  if (!isPlainText(text) && /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u.test(text))
+    reasons.push('must not contain control or invisible characters');
   if (components.includes('..')) reasons.push('must not contain ".."');
   if (components.some((part) => part.startsWith('~'))) {
     reasons.push('must not have a component that begins with "~"');

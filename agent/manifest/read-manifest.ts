@@ -47,9 +47,10 @@ async function readFileWhenWhole(path: string, context: ReadManifestContext): Pr
   let onWaiting = context.onWaiting;
   let seen = null as Snapshot | null;
   let seenSince = performance.now();
-  for (;;) {
+  for (let looks = 1; ; looks++) {
     signal.throwIfAborted();
-    changes.open();
+    // To watch takes a start 5 ms, and mostly the manifest is there.
+    if (looks > 1) changes.open();
     const snapshot = await readSnapshot(path);
     const now = performance.now();
     if (snapshot?.version !== seen?.version) seenSince = now;
@@ -58,6 +59,7 @@ async function readFileWhenWhole(path: string, context: ReadManifestContext): Pr
       context.onRead?.(snapshot.version);
       return snapshot.bytes;
     }
+    if (looks === 1) continue;
     const settled = snapshot !== null && snapshot.bytes.length > 0 && now - seenSince >= SETTLE_MS;
     if (settled || now >= deadline) break;
     onWaiting?.();

@@ -36,8 +36,8 @@ const DEFAULT_PORT = { https: '443', http: '80' } as const;
 /** Rules that hold for the text as a whole, each with what is said when it is broken. */
 const TEXT_RULES: readonly (readonly [RegExp, string])[] = [
   [/^-/, 'must not begin with "-"'],
-  [/[\p{Cc} ]/u, 'must not contain spaces or control characters'],
-  [/\P{ASCII}/u, 'must be ASCII; write the host of another script as xn--…'],
+  [/[^!-~\u00a0-\u{10ffff}]/u, 'must not contain spaces or control characters'],
+  [/[\u0080-\u{10ffff}]/u, 'must be ASCII; write the host of another script as xn--…'],
   [/%/, 'must not contain percent-encoding'],
   [/\\/, 'must not contain a backslash'],
   [/\?/, 'must not contain a query'],

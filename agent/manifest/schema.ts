@@ -5,6 +5,7 @@
  * 2 ms to load; zod takes 15.
  */
 import * as z from 'zod/mini';
+import { isPlainText } from '../plain-text.ts';
 
 // A manifest is read a few times: zod would compile a parser for it, which takes longer than it saves.
 z.config({ jitless: true });
@@ -34,7 +35,8 @@ function textThat(rule: TextRule) {
 }
 
 function labelReasons(text: string): string[] {
-  if (/[\p{C}\p{Zl}\p{Zp}]/u.test(text)) return ['must not contain control characters'];
+  if (!isPlainText(text) && /[\p{C}\p{Zl}\p{Zp}]/u.test(text))
+    return ['must not contain control characters'];
   return text.length > LABEL_LIMIT ? [`must have at most ${LABEL_LIMIT} characters`] : [];
 }
 
@@ -54,7 +56,8 @@ function branchReasons(name: string): string[] {
     name.startsWith('-') ||
     name.endsWith('.') ||
     name === 'HEAD' ||
-    /\.\.|@\{|[\p{Cc}\p{Cs} ~^:?*[\\]/u.test(name) ||
+    /\.\.|@\{|[ ~^:?*[\\]/.test(name) ||
+    (!isPlainText(name) && /[\p{Cc}\p{Cs}]/u.test(name)) ||
     components.some((part) => part === '' || part.startsWith('.') || part.endsWith('.lock'));
   return broken ? ['must be the name of a branch, as in refs/heads/<name>'] : [];
 }

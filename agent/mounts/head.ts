@@ -13,7 +13,9 @@ const PACKED_REFS_LIMIT_BYTES = 64 * 1024 * 1024;
 const SYMREF_DEPTH_LIMIT = 5;
 const OID = /^[0-9a-f]{40}$/;
 /** No empty component and none that begins with a dot: nothing outside refs/. */
-const SAFE_REF = /^refs(?:\/[^./\p{Cc}][^/\p{Cc}]*)+$/u;
+const SAFE_REF = /^refs(?:\/[^./][^/]*)+$/;
+/** C0 and C1: all that stands before the space, the tilde and U+00A0. */
+const CONTROLS = /[^ -~\u00a0-\u{10ffff}]/u;
 
 /** @returns null when there is no HEAD file. */
 export function readHead(gitdir: string): Head | null {
@@ -41,7 +43,7 @@ function readRefFile(gitdir: string, ref: string): string | null {
 
 function symrefTarget(text: string): string | null {
   const ref = /^ref:\s*(.*)$/.exec(text)?.[1] ?? '';
-  return SAFE_REF.test(ref) ? ref : null;
+  return SAFE_REF.test(ref) && !CONTROLS.test(ref) ? ref : null;
 }
 
 function findPackedRef(gitdir: string, ref: string): string | null {

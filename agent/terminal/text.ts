@@ -2,19 +2,18 @@
  * Text that is safe and fits. In: anything, names from repositories and words of hosts among it; out:
  * text without control characters, cut or wrapped to a number of terminal columns.
  */
-
-/** Control, bidirectional and other invisible characters, line separators, lone surrogates. */
-const UNSAFE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu;
+import { isPlainText } from '../plain-text.ts';
 
 /** East Asian wide and emoji, in the blocks that matter; Unicode's own table is far longer. */
 const WIDE =
   /[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff01-\uff60\uffe0-\uffe6\u{1f300}-\u{1f64f}\u{1f680}-\u{1f6ff}\u{1f900}-\u{1f9ff}\u{20000}-\u{3fffd}]/u;
 
-const COMBINING = /\p{M}/u;
-
-/** Nothing in the result can move the cursor, change colours or reorder what stands around it. */
+/**
+ * Nothing in the result can move the cursor, change colours or reorder what stands around it: no control,
+ * bidirectional and other invisible characters, line separators, lone surrogates.
+ */
 export function mask(text: string): string {
-  return text.replace(UNSAFE, '\ufffd');
+  return isPlainText(text) ? text : text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu, '\ufffd');
 }
 
 /** Columns that masked text takes on a terminal. */
@@ -26,7 +25,7 @@ export function widthOf(text: string): number {
 
 function widthOfCharacter(character: string): number {
   if (character.charCodeAt(0) < 0x300) return 1;
-  if (COMBINING.test(character)) return 0;
+  if (/\p{M}/u.test(character)) return 0;
   return WIDE.test(character) ? 2 : 1;
 }
 

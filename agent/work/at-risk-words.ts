@@ -2,10 +2,8 @@
  * Work at risk in plain words. Paths and refs are a repository's words, not ours: they stand as
  * quoted data on one line, whatever they hold.
  */
+import { isPlainText } from '../plain-text.ts';
 import type { AtRisk, RepositoryAtRisk } from '../status.ts';
-
-/** What could end a line, close a quotation, or change what stands around it without being seen. */
-const UNSAFE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}`]/gu;
 
 const SHOWN_BRANCHES = 20;
 
@@ -81,12 +79,18 @@ export function describeDuration(ms: number): string {
 
 /** As inline code on one line. */
 export function quoteForMarkdown(text: string): string {
-  return `\`${text.replace(UNSAFE, '\uFFFD')}\``;
+  return `\`${masked(text)}\``;
+}
+
+/** Without what could end a line, close a quotation, or change what stands around it without being seen. */
+function masked(text: string): string {
+  const open = text.replaceAll('`', '\uFFFD');
+  return isPlainText(text) ? open : open.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu, '\uFFFD');
 }
 
 /** null when the name cannot stand in a command line that somebody may copy. */
 export function quoteForShell(text: string): string | null {
   if (/^[\w./@:+-]+$/.test(text)) return text;
-  if (text.search(UNSAFE) !== -1) return null;
+  if (masked(text) !== text) return null;
   return `'${text.replaceAll("'", "'\\''")}'`;
 }

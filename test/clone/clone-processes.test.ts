@@ -160,6 +160,18 @@ describe('CloneProcesses', () => {
     expect((await cloneWith(clones, jobInto('second'))).files).toBe(3);
   });
 
+  it('ends a process with its last clone when no more is expected, and waits until it is gone', async () => {
+    makeOrigin(sandbox, 'plain');
+    await using server = await GitServer.start({ root: sandbox.directory });
+    await using clones = processes(1);
+    clones.expectNoMore();
+    await cloneWith(clones, makeJob(`${server.origin}/plain.git`, sandbox.path('first')));
+    await clones.endIdle();
+    expect(workers()).toEqual([]);
+    const again = makeJob(`${server.origin}/plain.git`, sandbox.path('again'));
+    expect((await cloneWith(clones, again)).files).toBe(3);
+  });
+
   it('has as many processes as cores, and in each as many clones as --jobs asks for', async () => {
     await using server = await silentHost();
     await using clones = processes(4, { cores: 2 });
