@@ -11,6 +11,8 @@ import type { CloneContext } from '../../agent/clone/clone-processes.ts';
 import { AgentError } from '../../agent/errors.ts';
 import { JobProcess } from '../../agent/job-process.ts';
 import { createLog, Redactor } from '../../agent/log.ts';
+import { makeRepository } from '../fixtures/cache.ts';
+import { randomBlobs } from '../fixtures/memory-repositories.ts';
 import { GitServer } from './git-server.ts';
 import { makeJob, TOKEN } from './job.ts';
 import { git, makeOrigin, Sandbox } from './sandbox.ts';
@@ -376,8 +378,8 @@ describe('a clone in a process', () => {
     expect(children()).toEqual(before);
   });
 
-  it('the process collects all that its clone left, the memory of the pack too', async () => {
-    makeOrigin(sandbox, 'plain');
+  it('the process collects what sockets gave, and all that its clone left, the memory of the pack too', async () => {
+    await makeRepository(randomBlobs('large', 1, 12e6), sandbox.path('large.git'));
     await using server = await GitServer.start({ root: sandbox.directory });
     const stdio = ['pipe', 'pipe', 'pipe', 'pipe'] as const;
     const child = spawn(process.execPath, ['--trace-gc', WORKER], { stdio: [...stdio], env: {} });
@@ -385,7 +387,7 @@ describe('a clone in a process', () => {
     child.stdout.on('data', (text) => (said += String(text)));
     const pid = String(child.pid);
     const worker = new JobProcess(child);
-    await worker.run(makeJob(`${server.origin}/plain.git`, sandbox.path('ours')), {
+    await worker.run(makeJob(`${server.origin}/large.git`, sandbox.path('ours')), {
       signal: new AbortController().signal,
       onProgress: () => undefined,
       log,
@@ -396,6 +398,7 @@ describe('a clone in a process', () => {
     expect(addressesOf(pid, 'VmPeak')).toBeGreaterThan(7 * 2 ** 30);
     // "testing" is what V8 calls a collection that was asked for.
     await until(() => (/Mark-Compact .* testing/.test(said) ? true : undefined));
+    expect(said).toMatch(/Scavenge .* testing/);
     await until(() => (addressesOf(pid, 'VmSize') < 7 * 2 ** 30 ? true : undefined));
     await worker.end();
   });
