@@ -22,21 +22,6 @@ export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
   });
 }
 
-/** What `work` comes to, unless the signal is aborted before: then its reason, at once. */
-export function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const onAbort = (): void => {
-      reject(reasonOf(signal));
-    };
-    const onSettled = (): void => {
-      signal.removeEventListener('abort', onAbort);
-    };
-    work.then(resolve, reject).finally(onSettled);
-    if (signal.aborted) onAbort();
-    else signal.addEventListener('abort', onAbort);
-  });
-}
-
 /** The reason of an aborted signal as an Error. */
 export function reasonOf(signal: AbortSignal): Error {
   return signal.reason instanceof Error ? signal.reason : new Error(String(signal.reason));

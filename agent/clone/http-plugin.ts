@@ -19,8 +19,8 @@ import type { Advertisement } from './advertisement.ts';
 import { AGENT, discoverRefs } from './discover-refs.ts';
 import { FetchAnswer } from './fetch-answer.ts';
 import { fetchRequest } from './fetch-request.ts';
-import type { Pour } from './http-answer.ts';
 import { encodeLine, FLUSH } from './pkt-line.ts';
+import type { Pour } from './pour.ts';
 import type { ProgressReporter } from './progress-reporter.ts';
 import { missingCommit, planRefs } from './ref-plan.ts';
 import type { RefPlan } from './ref-plan.ts';
@@ -146,14 +146,12 @@ export class HttpPlugin implements HttpClient {
       guard.received(bytes.length);
       sink.take(bytes);
     });
-    const take = (part: Buffer): void => {
-      answer.push(part);
+    const take = (chunk: Buffer): Promise<void> | null => {
+      answer.push(chunk);
+      const backlog = sink.backlog();
+      return backlog === null ? null : guard.excuse(backlog);
     };
-    const backlog = (): Promise<void> | null => {
-      const busy = sink.backlog();
-      return busy === null ? null : guard.excuse(busy);
-    };
-    await this.#explain(pour({ take, backlog }, AbortSignal.any([stop, guard.signal])));
+    await this.#explain(pour(take, AbortSignal.any([stop, guard.signal])));
     answer.end();
     return answer.shallow;
   }

@@ -4,16 +4,17 @@
  * goes to the origin of the job's URL and to no other; every failure is a TransportError or the
  * signal's reason.
  */
+import type { IncomingMessage } from 'node:http';
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import { TransportError } from '../errors.ts';
 import { reasonOf } from '../lifetime.ts';
 import type { Token } from '../token.ts';
 import { VERSION } from '../version.ts';
-import { bodyStream } from './body-stream.ts';
+import { headerOf, isRedirect } from './answer-head.ts';
 import type { CloneEnvironment } from './clone-job.ts';
-import { headerOf, isRedirect } from './http-answer.ts';
-import type { Answer, Pour } from './http-answer.ts';
+import { pour } from './pour.ts';
+import type { Pour } from './pour.ts';
 import { maskControls } from './printable.ts';
 import { checkedUrl, INFO_REFS, redirectedBase, SERVICE } from './repository-url.ts';
 import { openRoute } from './route.ts';
@@ -100,11 +101,14 @@ export class Transport {
 
   /** The answer to a request for a pack: as long as it takes. */
   async fetchPack(body: Buffer, version: 0 | 2): Promise<Pour> {
-    const { signal } = this.#context;
-    return this.#pour(await this.#post(body, version, signal), signal);
+    const { signal, limits } = this.#context;
+    const answer = await this.#post(body, version, signal);
+    const explain = (error: unknown): Error => this.#reasonFor(error, signal, true);
+    const context = { idleTimeoutMs: limits.idleTimeoutMs, explain };
+    return (take, stop) => pour(answer, context, take, stop);
   }
 
-  async #post(body: Buffer, version: 0 | 2, signal: AbortSignal): Promise<Answer> {
+  async #post(body: Buffer, version: 0 | 2, signal: AbortSignal): Promise<IncomingMessage> {
     const url = new URL(`${this.#base.href}/${SERVICE}`);
     const large = body.length > GZIP_FROM_BYTES;
     const result = `application/x-${SERVICE}-result`;
@@ -118,7 +122,7 @@ export class Transport {
     return this.#accept(await this.#request(request, version), request, result);
   }
 
-  async #request(request: RouteRequest, version: 0 | 2 = 2): Promise<Answer> {
+  async #request(request: RouteRequest, version: 0 | 2 = 2): Promise<IncomingMessage> {
     const mayBeStale = this.#answered;
     try {
       return await this.#send(request, version);
@@ -132,7 +136,7 @@ export class Transport {
     }
   }
 
-  async #send(request: RouteRequest, version: 0 | 2): Promise<Answer> {
+  async #send(request: RouteRequest, version: 0 | 2): Promise<IncomingMessage> {
     const answer = await this.#route.send({
       ...request,
       headers: {
@@ -149,11 +153,11 @@ export class Transport {
 
   /** The answer, if it is what was asked for; its body is to be read. */
   async #accept(
-    answer: Answer,
+    answer: IncomingMessage,
     { url, signal }: RouteRequest,
     contentType: string,
-  ): Promise<Answer> {
-    const { statusCode: status, headers } = answer;
+  ): Promise<IncomingMessage> {
+    const { statusCode: status = 0, headers } = answer;
     if (isRedirect(answer)) {
       answer.destroy();
       throw new TransportError(
@@ -176,16 +180,31 @@ export class Transport {
     );
   }
 
-  #pour(answer: Answer, signal: AbortSignal): Pour {
+  async *#stream(body: IncomingMessage, signal: AbortSignal): AsyncGenerator<Uint8Array> {
     const { idleTimeoutMs } = this.#context.limits;
-    const explain = (error: Error): Error => this.#reasonFor(error, signal, true);
-    return (sink, stop) => answer.pour(sink, stop, { idleTimeoutMs, explain });
+    // Only waiting counts, not what is done with a chunk.
+    let isWaiting = true;
+    const timer = setTimeout(() => {
+      if (isWaiting) body.destroy(Object.assign(new Error('no byte'), { code: 'ETIMEDOUT' }));
+    }, idleTimeoutMs);
+    try {
+      for await (const chunk of body as AsyncIterable<Uint8Array>) {
+        isWaiting = false;
+        yield chunk;
+        isWaiting = true;
+        timer.refresh();
+      }
+    } catch (error) {
+      throw this.#reasonFor(error, signal, true);
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
-  async *#limited(answer: Answer, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+  async *#limited(answer: IncomingMessage, signal: AbortSignal): AsyncGenerator<Uint8Array> {
     const { refsBytes } = this.#context.limits;
     let received = 0;
-    for await (const chunk of bodyStream(this.#pour(answer, signal))) {
+    for await (const chunk of this.#stream(answer, signal)) {
       received += chunk.byteLength;
       if (received > refsBytes) {
         throw new TransportError(
@@ -198,13 +217,13 @@ export class Transport {
   }
 
   /** A short plain text that comes with a refusal; a page is never shown. */
-  async #words(answer: Answer, signal: AbortSignal): Promise<string | null> {
+  async #words(answer: IncomingMessage, signal: AbortSignal): Promise<string | null> {
     if (headerOf(answer, 'content-type')?.startsWith('text/plain') !== true) {
       answer.destroy();
       return null;
     }
     let text = '';
-    for await (const chunk of bodyStream(this.#pour(answer, signal))) {
+    for await (const chunk of this.#stream(answer, signal)) {
       text += Buffer.from(chunk).toString('utf8');
       if (text.length >= SHOWN_BODY_BYTES) break;
     }

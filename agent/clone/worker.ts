@@ -11,8 +11,8 @@ import type { CloneJob, CloneOutcome, CloneProgress } from './clone-job.ts';
 import { cloneRepository } from './clone-repository.ts';
 
 /**
- * What comes through the tunnel of a proxy is in buffers of its own, each a small young object to V8: it
- * would let 30 to 40 MB of them pile up.
+ * What the socket gives comes in pieces of 64 KiB, each a small young object to V8: it would let 30 to 40 MB
+ * of them pile up.
  */
 const YOUNG_BYTES = 4 * 2 ** 20;
 

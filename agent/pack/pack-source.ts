@@ -17,32 +17,35 @@ export type PackSource = (sink: PackSink, stop: AbortSignal) => Promise<void>;
 /** Chunks that are asked for one by one. */
 export function packSource(chunks: AsyncIterable<Uint8Array>): PackSource {
   return async (sink, stop) => {
-    stop.throwIfAborted();
     const iterator = chunks[Symbol.asyncIterator]();
-    // Not Promise.race with one promise for the abort: that would keep every chunk alive until the end.
-    let refuse: ((reason: Error) => void) | undefined;
-    const onStop = (): void => refuse?.(reasonOf(stop));
-    const unlessStopped = <T>(work: Promise<T>): Promise<T> =>
-      new Promise((resolve, reject) => {
-        refuse = reject;
-        work.then(resolve, reject);
-      });
-    stop.addEventListener('abort', onStop);
     try {
       for (;;) {
-        const next = await unlessStopped(iterator.next());
+        const next = await unlessStopped(iterator.next(), stop);
         if (next.done === true) return;
         sink.take(next.value);
         const backlog = sink.backlog();
-        stop.throwIfAborted();
-        if (backlog !== null) await unlessStopped(backlog);
+        if (backlog !== null) await unlessStopped(backlog, stop);
       }
     } finally {
-      stop.removeEventListener('abort', onStop);
       // Not awaited: a source that hangs in next() would hang in return() as well.
       iterator.return?.().catch(ignoreLateFailure);
     }
   };
+}
+
+/** Not Promise.race with one promise for the abort: that would keep every chunk alive until the end. */
+function unlessStopped<T>(work: Promise<T>, stop: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const onStop = (): void => {
+      reject(reasonOf(stop));
+    };
+    const settled = (): void => {
+      stop.removeEventListener('abort', onStop);
+    };
+    work.then(resolve, reject).finally(settled);
+    if (stop.aborted) onStop();
+    else stop.addEventListener('abort', onStop);
+  });
 }
 
 /** The source fails while it is being left: the reason for leaving is already on its way up. */

@@ -1,5 +1,5 @@
 /** The same bytes as streams cut in different places, for parsers that must not care. */
-import type { Pour } from '../../agent/clone/http-answer.ts';
+import type { Pour } from '../../agent/clone/pour.ts';
 
 /** Whole, byte by byte, and in pieces of 3 and 7 bytes. */
 export const CUTS = [Infinity, 1, 3, 7];
@@ -32,9 +32,10 @@ export async function collect(source: AsyncIterable<Uint8Array>): Promise<Buffer
 
 export async function poured(pour: Pour): Promise<Buffer> {
   const parts: Buffer[] = [];
-  const take = (part: Buffer): void => {
-    parts.push(Buffer.from(part));
+  const take = (chunk: Buffer): null => {
+    parts.push(Buffer.from(chunk));
+    return null;
   };
-  await pour({ take, backlog: () => null }, new AbortController().signal);
+  await pour(take, new AbortController().signal);
   return Buffer.concat(parts);
 }

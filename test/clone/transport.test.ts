@@ -429,12 +429,7 @@ describe('Transport behind a proxy', () => {
   it('tunnels https with its own CA, and refuses a certificate of a stranger or another name', async () => {
     using sandbox = new Sandbox();
     const [key, cert] = [sandbox.path('key.pem'), sandbox.path('cert.pem')];
-    const subject = [
-      '-subj',
-      '/CN=git.test',
-      '-addext',
-      'subjectAltName=DNS:git.test,DNS:localhost',
-    ];
+    const subject = ['-subj', '/CN=git.test', '-addext', 'subjectAltName=DNS:git.test'];
     execFileSync(
       'openssl',
       [
@@ -455,12 +450,10 @@ describe('Transport behind a proxy', () => {
       ],
       { stdio: 'ignore' },
     );
-    // Many records of TLS.
-    const said = 'through the tunnel'.repeat(100_000);
     const pem = { key: readFileSync(key), cert: readFileSync(cert) };
     const target = await listen(
       createTlsServer(pem, (_request, response) => {
-        answer(response, said);
+        answer(response, 'through the tunnel');
       }),
     );
     const asked: (string | undefined)[] = [];
@@ -476,13 +469,15 @@ describe('Transport behind a proxy', () => {
     });
     const environment = { https_proxy: `127.0.0.1:${await listen(proxy)}` };
     const trusting = { ...environment, GIT_SSL_CAINFO: cert };
-    expect(await discover('https://git.test/a/b', { environment: trusting })).toBe(said);
+    expect(await discover('https://git.test/a/b', { environment: trusting })).toBe(
+      'through the tunnel',
+    );
     expect(asked).toEqual(['git.test:443']);
     const extra = { ...environment, NODE_EXTRA_CA_CERTS: cert };
-    expect(await discover('https://git.test:8443/a/b', { environment: extra })).toBe(said);
+    expect(await discover('https://git.test:8443/a/b', { environment: extra })).toBe(
+      'through the tunnel',
+    );
     expect(asked[1]).toBe('git.test:8443');
-    const itself = { GIT_SSL_CAINFO: cert };
-    expect(await discover(`https://localhost:${target}/a/b`, { environment: itself })).toBe(said);
     const stranger = await discoverError('https://git.test/a/b', { environment });
     expect(stranger).toMatchObject({ code: 'TRANSPORT_TLS' });
     const otherName = await discoverError('https://other.test/a/b', { environment: trusting });
