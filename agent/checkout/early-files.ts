@@ -5,7 +5,6 @@
  * tree) is left to checkOut, as are symlinks and conversions.
  */
 import { writeSync } from 'node:fs';
-import type { LateTap } from '../pack/arrival-observer.ts';
 import type { CheckoutImports } from '../pack/kernel-imports.ts';
 import type { KernelHost } from '../pack/kernel-host.ts';
 import { SLACK } from '../pack/object-hash.ts';
@@ -18,7 +17,7 @@ import { CheckoutError } from '../errors.ts';
 const NSEC_PER_SEC = 1_000_000_000n;
 
 /** Throws what WorktreeFiles throws. */
-export class EarlyFiles implements LateTap, CheckoutImports {
+export class EarlyFiles implements CheckoutImports {
   readonly nodes: NodeTable;
   readonly #host: KernelHost;
   readonly #files: WorktreeFiles;
@@ -37,16 +36,6 @@ export class EarlyFiles implements LateTap, CheckoutImports {
     this.#bytes = Buffer.from(host.memory.buffer);
     host.checkout = this;
     host.kernel.beginFiles(scratch, BigInt(given.mtimeSec) * NSEC_PER_SEC);
-  }
-
-  wants(row: number): boolean {
-    return this.#host.kernel.wantsBlob(row) !== 0;
-  }
-
-  take(row: number, content: Buffer): void {
-    const room = this.roomFor(content.length);
-    content.copy(room);
-    this.#host.kernel.takeBlob(row, room.byteOffset, content.length);
   }
 
   /** At least so many bytes in the kernel's memory, until the next call. */

@@ -3,12 +3,13 @@
  * wrong with a tree is not said here: the checkout of the complete pack meets it again, and says it.
  */
 import { EarlyCheckout } from '../checkout/early-checkout.ts';
+import type { NodeMemory } from '../checkout/node-table.ts';
 import { Pace } from '../checkout/pace.ts';
 import { BLOCK_BYTES } from '../checkout/worktree-files.ts';
 import { AgentError } from '../errors.ts';
 import type { ArrivedObjects } from '../pack/arrived-objects.ts';
 import { requireSpace } from '../pack/disk-space.ts';
-import type { ArrivalObserver, ObserverTaps } from '../pack/arrival-observer.ts';
+import type { ArrivalObserver } from '../pack/arrival-observer.ts';
 import type { KernelHost } from '../pack/kernel-host.ts';
 import { treeToCheckOut } from './connectivity.ts';
 import type { RefPlan } from './ref-plan.ts';
@@ -38,18 +39,18 @@ export class CheckoutObserver implements ArrivalObserver {
     return this.checkout?.isPlanned === false;
   }
 
-  beforeTrees(objects: ArrivedObjects, host: KernelHost): ObserverTaps | null {
+  beforeTrees(objects: ArrivedObjects, host: KernelHost): NodeMemory | null {
     this.#attempt(() => {
       this.#begin(objects, host);
     });
-    return this.#taps();
+    return this.#message();
   }
 
   takeArrived(objects: ArrivedObjects): void {
     this.#attempt(() => this.checkout?.takeArrived(objects));
   }
 
-  async whenNamed(objects: ArrivedObjects, host: KernelHost): Promise<ObserverTaps | null> {
+  async whenNamed(objects: ArrivedObjects, host: KernelHost): Promise<NodeMemory | null> {
     try {
       this.#begin(objects, host);
       await this.checkout?.complete(objects, new Pace(this.#signal));
@@ -59,7 +60,7 @@ export class CheckoutObserver implements ArrivalObserver {
     const missing = this.checkout?.missingCount ?? 0;
     if (missing < WORTH_A_LOOK) return null;
     await requireSpace(this.directory, missing * BLOCK_BYTES, missing);
-    return this.#taps();
+    return this.#message();
   }
 
   /** Once, even when the plan was given up. */
@@ -70,9 +71,8 @@ export class CheckoutObserver implements ArrivalObserver {
     this.#checkout = new EarlyCheckout(this.directory, treeOid, undefined, host);
   }
 
-  #taps(): ObserverTaps | null {
-    const { checkout } = this;
-    return checkout === undefined ? null : { tap: checkout.files, message: checkout.memory };
+  #message(): NodeMemory | null {
+    return this.checkout?.memory ?? null;
   }
 
   #attempt(work: () => void): void {

@@ -3,4 +3,7 @@ import { EarlyFiles } from '../checkout/early-files.ts';
 import type { NodeMemory } from '../checkout/node-table.ts';
 import { serveThread } from '../pack/thread-work.ts';
 
-serveThread((message, host) => new EarlyFiles(message as NodeMemory, host));
+serveThread((message, host) => {
+  // The kernel of `host` calls it from now on.
+  new EarlyFiles(message as NodeMemory, host);
+});

@@ -63,8 +63,10 @@ export {
   faultDelta,
   faultDeltaSize,
   faultRow,
+  lateCount,
   madeBytes,
   setResolver,
+  takeLate,
 } from './resolver';
 export {
   addRow,

@@ -13,10 +13,14 @@ import {
   parseDeltaHeader,
   sameBeginOf,
 } from './delta';
+import { takeBlob, wantsBlob } from './files';
+import { FAULT, NEEDS_INPUT, inflate } from './inflate';
 import { takeObject } from './objects';
-import { NO_BASE, OFS_DELTA, baseOf, setType, sizeOf, typeOf } from './table';
+import { BLOB, NO_BASE, OFS_DELTA, baseOf, setType, sizeOf, typeOf } from './table';
 
-/** Inflates what the pack stores at `row` to `to`, from the file. */
+/** Reads what the pack's file has of `row`, behind its header; returns its bytes, or 0: more than `limit`. */
+declare function readStored(row: i32, to: usize, limit: u32): u32;
+/** Inflates it to `to`, whatever it takes. */
 declare function readEntry(row: i32, to: usize): void;
 
 export const DONE: i32 = 0;
@@ -39,6 +43,9 @@ let expandedLimit: f64 = 0;
 /** Room for a stored delta that is read again, and how much of one. */
 let scratch: usize = 0;
 let scratchBytes: f64 = 0;
+/** Room for an entry as it is stored. */
+let stored: usize = 0;
+let storedBytes: u32 = 0;
 /** Rows on the way to a base: as many as a chain may be deep, and one. */
 let chain: usize = 0;
 let chainRows: u32 = 0;
@@ -55,6 +62,8 @@ export function setResolver(
   scratchSize: u32,
   chainAt: usize,
   chainSize: u32,
+  storedAt: usize,
+  storedSize: u32,
 ): void {
   deltaObjectBytes = deltaObjectLimit;
   expandedLimit = expandedBytesLimit;
@@ -62,6 +71,8 @@ export function setResolver(
   scratchBytes = f64(scratchSize);
   chain = chainAt;
   chainRows = chainSize;
+  stored = storedAt;
+  storedBytes = storedSize;
 }
 
 /** Takes what the pack stores at `row`, inflated, HEADROOM before it. DONE or why not. */
@@ -92,6 +103,26 @@ function takeDelta(row: i32, delta: usize, size: u32): i32 {
   return DONE;
 }
 
+/**
+ * Gives the rows [from, end) to the files that miss their contents, made again; what is too large for that
+ * is passed over. DONE or why not; `lateCount` has grown by as many.
+ */
+export function takeLate(from: i32, end: i32): i32 {
+  fault = DONE;
+  for (let row = from; row < end; row++) {
+    if (typeOf(row) !== BLOB || !wantsBlob(row)) continue;
+    const content = contentOf(row);
+    if (fault !== DONE) return fault;
+    if (content === 0) continue;
+    takeBlob(row, content, sizeAt(content));
+    lateCount++;
+  }
+  return DONE;
+}
+
+/** Contents that `takeLate` gave to files. */
+export let lateCount: i32 = 0;
+
 /** Where a row's content is, made again if need be; 0 where it cannot be had here. */
 function contentOf(row: i32): usize {
   let content = find(row);
@@ -116,7 +147,7 @@ function readWhole(row: i32): usize {
   const size = sizeOf(row);
   if (!admits(size)) return 0;
   const content = reserve(u32(size));
-  readEntry(row, content);
+  read(row, u32(size), content);
   keep(row, content);
   return account(row, u32(size)) ? content : 0;
 }
@@ -124,8 +155,17 @@ function readWhole(row: i32): usize {
 function applyStored(row: i32, base: usize): usize {
   const size = sizeOf(row);
   if (size > scratchBytes) return 0;
-  readEntry(row, scratch);
+  read(row, u32(size), scratch);
   return apply(row, base, scratch, u32(size));
+}
+
+function read(row: i32, size: u32, to: usize): void {
+  const length = readStored(row, stored, storedBytes);
+  if (length > 0) {
+    const used = inflate(stored, stored + length, to, size);
+    if (used !== FAULT && used !== NEEDS_INPUT) return;
+  }
+  readEntry(row, to);
 }
 
 /** Makes the content of `row` in the ring from its base there; 0 when it is too large, or on a fault. */

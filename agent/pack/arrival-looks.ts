@@ -4,7 +4,7 @@
  * new since. Waiting for the link, it is given what had passed before it wanted that.
  */
 import { ArrivedObjects } from './arrived-objects.ts';
-import type { ArrivalObserver, ObserverTaps } from './arrival-observer.ts';
+import type { ArrivalObserver } from './arrival-observer.ts';
 import type { EntryScanner } from './entry-scanner.ts';
 import { LateShare, createLateJob } from './late-contents.ts';
 import type { PackThreads } from './pack-threads.ts';
@@ -21,14 +21,13 @@ export interface LooksContext {
   readonly fd: number;
   /** Between two looks. */
   readonly lookBytes: number;
-  /** For the contents that are made again. */
-  readonly cacheBytes: number;
 }
 
-export class ArrivalLooks implements Disposable {
+export class ArrivalLooks {
   readonly #context: LooksContext;
-  #taps: ObserverTaps | null = null;
-  /** Settles when the threads were given the taps. */
+  /** What the threads are told, once there is something to be seen. */
+  #message: object | null = null;
+  /** Settles when they were told. */
   #telling: Promise<void> = Promise.resolve();
   #blobsBegan = false;
   /** Where the last two looks ended. What the threads had not named yet by one, they have by the next. */
@@ -54,7 +53,7 @@ export class ArrivalLooks implements Disposable {
     const { observer, threads } = this.#context;
     if (observer === undefined) return;
     this.#beginWith(observer);
-    if (this.#taps === null && threads.count > 0) {
+    if (this.#message === null && threads.count > 0) {
       await threads.drained();
       this.#beginWith(observer);
     }
@@ -86,23 +85,23 @@ export class ArrivalLooks implements Disposable {
       this.#nextWideLook = count + scanner.totalObjects * FAR_LOOK_SHARE;
       this.#look(observer, this.#objects());
     }
-    this.#isBehind = this.#taps !== null;
-    this.#isDone = this.#taps !== null && !observer.wantsTrees;
+    this.#isBehind = this.#message !== null;
+    this.#isDone = this.#message !== null && !observer.wantsTrees;
   }
 
   /** While there is nothing else to do: gives what is wanted and has passed. True: there is more of it. */
   whileWaiting(): boolean {
-    if (this.#taps === null || (this.#share === null && !this.#isBehind)) return false;
-    this.#share ??= this.#beginShare(this.#taps);
+    if (this.#message === null || (this.#share === null && !this.#isBehind)) return false;
+    this.#share ??= this.#beginShare(this.#message);
     if (this.#share.step()) return true;
-    this.#endShare();
+    this.#share = null;
     return false;
   }
 
   /** For threads that are new; their queues have room. */
   tellThreads(): void {
-    if (this.#taps === null) return;
-    const told = this.#context.threads.tell(this.#taps.message);
+    if (this.#message === null) return;
+    const told = this.#context.threads.tell(this.#message);
     this.#telling = Promise.all([this.#telling, told]).then(() => undefined);
     // A thread that fails says so to whoever looks at the threads.
     this.#telling.catch(() => undefined);
@@ -113,15 +112,11 @@ export class ArrivalLooks implements Disposable {
     await this.#telling;
   }
 
-  [Symbol.dispose](): void {
-    this.#endShare();
-  }
-
   /** False when not all that is wanted was looked for. */
   #look(observer: ArrivalObserver, look: ArrivedObjects): boolean {
     using objects = look;
-    if (this.#taps === null) this.#begin(observer, objects);
-    if (this.#taps !== null && observer.wantsTrees) observer.takeArrived(objects);
+    if (this.#message === null) this.#begin(observer, objects);
+    if (this.#message !== null && observer.wantsTrees) observer.takeArrived(objects);
     return !objects.isExhausted;
   }
 
@@ -131,24 +126,15 @@ export class ArrivalLooks implements Disposable {
   }
 
   #begin(observer: ArrivalObserver, objects: ArrivedObjects): void {
-    this.#taps = observer.beforeTrees(objects, this.#context.scanner.resolver);
-    if (this.#taps !== null) this.tellThreads();
+    this.#message = observer.beforeTrees(objects, this.#context.scanner.resolver);
+    if (this.#message !== null) this.tellThreads();
   }
 
-  #beginShare({ tap, message }: ObserverTaps): LateShare {
+  #beginShare(message: object): LateShare {
     this.#isBehind = false;
-    const { scanner, fd, cacheBytes } = this.#context;
-    const { count, endOffset } = scanner.table;
-    const columns = scanner.table.columns();
-    return new LateShare(
-      createLateJob({ fd, columns, count, endOffset, message, cacheBytes }),
-      tap,
-    );
-  }
-
-  #endShare(): void {
-    this.#share?.[Symbol.dispose]();
-    this.#share = null;
+    const { resolver, table } = this.#context.scanner;
+    const { count, endOffset } = table;
+    return new LateShare(createLateJob({ message, count, endOffset }), resolver);
   }
 
   #objects(newFrom?: number): ArrivedObjects {

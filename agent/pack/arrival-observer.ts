@@ -10,31 +10,20 @@ export interface ArrivalObserver {
   readonly directory: string;
   /**
    * Called before the first tree, and now and then until it has something to see: null means not yet.
-   * From then on the kernel of `host` plans and writes by itself, and every other one that was told.
+   * From then on the kernel of `host` plans and writes by itself; what comes back is the message to other
+   * threads, where a CheckoutMaker begins the same.
    */
-  beforeTrees(objects: ArrivedObjects, host: KernelHost): ObserverTaps | null;
+  beforeTrees(objects: ArrivedObjects, host: KernelHost): object | null;
   /** Called before the first blob, and now and then afterwards, while trees are wanted. */
   takeArrived(objects: ArrivedObjects): void;
   /**
-   * Called when all objects have their names and threads are there to help; null when there is
-   * nothing more to be taken.
+   * Called when all objects have their names and threads are there to help: the same message; null when
+   * there is nothing more to be taken.
    */
-  whenNamed(objects: ArrivedObjects, host: KernelHost): Promise<ObserverTaps | null>;
+  whenNamed(objects: ArrivedObjects, host: KernelHost): Promise<object | null>;
   /** Whether trees are still to come. */
   readonly wantsTrees: boolean;
 }
 
-/** Takes what has passed already. */
-export interface LateTap {
-  /** Whether it has a use for the object at `row`, which has a name. */
-  wants(row: number): boolean;
-  /** Takes a blob: the object at `row`, which is lent during the call. */
-  take(row: number, content: Buffer): void;
-}
-
-export interface ObserverTaps {
-  /** For this thread. */
-  readonly tap: LateTap;
-  /** From it each pack thread makes a tap of its own; see thread-work.ts. */
-  readonly message: unknown;
-}
+/** Begins in another thread what the message is about. */
+export type CheckoutMaker = (message: unknown, host: KernelHost) => void;

@@ -1,22 +1,19 @@
 /**
  * The kernel of one thread, with all that it needs: entries in, by a window of the pack or by a queue;
- * objects out, named in the entry table. Here is what the kernel leaves to
- * TypeScript: SHA-1, reading the pack's file, and what is wrong with a delta.
+ * objects out, named in the entry table. Here is what the kernel leaves to TypeScript: SHA-1, reading the pack's file, and what is wrong with a delta.
  */
-import { randomInt } from 'node:crypto';
 import { PackError } from '../errors.ts';
 import { DeltaFault, DeltaHeader, applyDelta, asDeltaError } from './delta.ts';
 import { EntryReader } from './entry-reader.ts';
 import { addressesOf, type EntryRingMemory } from './entry-ring.ts';
-import type { EntryColumns } from './entry-table.ts';
 import { createInflater } from './inflate.ts';
-import { KERNEL_PAGE_BYTES, instantiateKernel, type Kernel } from './kernel.ts';
+import { instantiateKernel, type Kernel } from './kernel.ts';
 import type { CheckoutImports } from './kernel-imports.ts';
 import { checkoutImports, type KernelHost } from './kernel-host.ts';
-import type { PackLimits, PackTuning } from './limits.ts';
-import { HEADROOM, SLACK, hashPiece } from './object-hash.ts';
+import { hashPiece } from './object-hash.ts';
 import type { Links } from './object-links.ts';
-import { takeMemory, type PackMemory } from './pack-memory.ts';
+import { takeMemory } from './pack-memory.ts';
+import { setUp, type ResolverStart } from './resolver-start.ts';
 import { Wasi } from './wasi.ts';
 
 /** What the kernel comes back with: agent/kernel/resolver.ts, agent/kernel/entry-ring.ts. */
@@ -25,69 +22,6 @@ const WRONG_DELTA = 1;
 const OVER_LIMIT = 2;
 const MESSAGE = -2;
 const END = -3;
-
-const CONTENT_RING_UNIT = 64;
-/** At least, for the kernel's tables for inflating and CRC-32: a page each. */
-const SCRATCH_BYTES = KERNEL_PAGE_BYTES;
-
-/** Addresses of what one thread has for itself. */
-interface Places {
-  readonly inflate: number;
-  readonly crc: number;
-  /** The contents of the objects made last, and where each row's is. */
-  readonly contents: number;
-  readonly contentBytes: number;
-  readonly contentOfRow: number;
-  /** HEADROOM, room for one entry, SLACK. */
-  readonly scratch: number;
-  readonly scratchBytes: number;
-  readonly chain: number;
-  readonly chainRows: number;
-}
-
-/** All that a resolver needs; a message to a thread. */
-export interface ResolverStart {
-  readonly module: WebAssembly.Module;
-  readonly memory: WebAssembly.Memory;
-  readonly columns: EntryColumns;
-  /** The pack file: an entry is in it before it comes here; a descriptor serves all threads of a process. */
-  readonly fd: number;
-  readonly limits: PackLimits;
-  /** Where a checkout writes files; null: there is none. */
-  readonly directory: string | null;
-  readonly places: Places;
-  /** Of the tables of links, the same ones for a whole pack (link-check.ts); null: none are collected. */
-  readonly linkSeeds: readonly [number, number] | null;
-}
-
-/** Not to be guessed: who makes oids that collide must not slow a lookup. */
-export function makeLinkSeeds(): readonly [number, number] {
-  return [randomInt(2 ** 32), randomInt(2 ** 32)];
-}
-
-/** Takes the memory of one resolver. Throws PACK_LIMIT. */
-export function prepareResolver(
-  memory: PackMemory,
-  { contentRingBytes, streamBytes }: PackTuning,
-  given: Omit<ResolverStart, 'memory' | 'places'>,
-): ResolverStart {
-  const { limits, columns } = given;
-  const take = (bytes: number): number => memory.take(bytes).byteOffset;
-  const contentBytes = Math.ceil(contentRingBytes / CONTENT_RING_UNIT) * CONTENT_RING_UNIT;
-  const chainRows = limits.chainDepth + 1;
-  const places = {
-    inflate: take(SCRATCH_BYTES),
-    crc: take(SCRATCH_BYTES),
-    contents: take(contentBytes),
-    contentBytes,
-    contentOfRow: take(columns.offsets.length * 4),
-    scratch: take(HEADROOM + streamBytes + SLACK),
-    scratchBytes: streamBytes,
-    chain: take(chainRows * 4),
-    chainRows,
-  };
-  return { ...given, memory: memory.memory, places };
-}
 
 export class ArrivalResolver implements KernelHost {
   readonly kernel: Kernel;
@@ -102,9 +36,8 @@ export class ArrivalResolver implements KernelHost {
     this.#start = start;
     const { columns, fd, module, memory } = start;
     this.#bytes = Buffer.from(memory.buffer);
-    const rows = columns.offsets.length;
     // A base is never the last row, so that the end of the last one is not asked for.
-    this.#reader = new EntryReader(fd, columns, rows, 0, this.#inflater);
+    this.#reader = new EntryReader(fd, columns, 0, this.#inflater);
     this.#wasi = new Wasi(start.directory, memory);
     this.kernel = instantiateKernel(module, memory, {
       ...checkoutImports(this, this.#wasi.functions),
@@ -114,6 +47,7 @@ export class ArrivalResolver implements KernelHost {
         },
       },
       resolver: {
+        readStored: (row, to, limit) => this.#reader.readStored(row, this.#bytes, to >>> 0, limit),
         readEntry: (row, to) => {
           this.#reader.read(row, this.#bytes, to >>> 0);
         },
@@ -181,6 +115,18 @@ export class ArrivalResolver implements KernelHost {
     }
   }
 
+  /**
+   * Gives the rows [from, end) to the files that miss their contents; the last row there is ends at
+   * `endOffset`. Returns how many there were. Throws PackError, and what writing a file throws.
+   */
+  takeLate(from: number, end: number, endOffset: number): number {
+    const { lateCount } = this.kernel;
+    const before = lateCount.value;
+    this.#reader.endOffset = endOffset;
+    this.requireDone(this.kernel.takeLate(from, end));
+    return lateCount.value - before;
+  }
+
   /** Throws what the kernel did not return DONE for. */
   requireDone(code: number): void {
     if (code === DONE) return;
@@ -221,27 +167,4 @@ export class ArrivalResolver implements KernelHost {
     this.#inflater.close();
     this.#wasi[Symbol.dispose]();
   }
-}
-
-function setUp(kernel: Kernel, { columns, limits, places, linkSeeds }: ResolverStart): void {
-  const { offsets, sizes, crcs, bases, types, headerLengths, depths, oids } = columns;
-  const inOrder = [offsets, sizes, crcs, bases, types, headerLengths, depths, oids] as const;
-  const [o, s, c, b, t, h, d, i] = inOrder.map(({ byteOffset }) => byteOffset);
-  kernel.setTable(o!, s!, c!, b!, t!, h!, d!, i!);
-  kernel.initInflate(places.inflate);
-  kernel.initCrc32(places.crc);
-  const { contents, contentBytes, contentOfRow, scratch, chain, chainRows } = places;
-  kernel.setContentRing(contents, contentBytes, contentOfRow, offsets.length);
-  const { deltaObjectBytes, expandedBytes } = limits;
-  const stored = scratch + HEADROOM;
-  kernel.setResolver(
-    deltaObjectBytes,
-    expandedBytes,
-    stored,
-    places.scratchBytes,
-    chain,
-    chainRows,
-  );
-  kernel.setCollects(linkSeeds === null ? 0 : 1);
-  if (linkSeeds !== null) kernel.initLinks(...linkSeeds);
 }

@@ -58,9 +58,9 @@ export class Arrival {
     this.#scanner = scanner;
     this.#threads = threads;
     const { observer, fd, tuning } = context;
-    const { contentRingBytes: cacheBytes, windowBytes: lookBytes } = tuning;
+    const { windowBytes: lookBytes } = tuning;
     this.#sync = new EarlySync(fd);
-    this.#looks = new ArrivalLooks({ observer, scanner, threads, fd, lookBytes, cacheBytes });
+    this.#looks = new ArrivalLooks({ observer, scanner, threads, fd, lookBytes });
   }
 
   /** Takes the whole stream. Throws PackError, MountError (the disk), the source's error, the signal's reason. */
@@ -113,7 +113,6 @@ export class Arrival {
 
   /** Nothing here works on the file any more. */
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#looks[Symbol.dispose]();
     await this.#sync.settled();
   }
 

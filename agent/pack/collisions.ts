@@ -47,7 +47,7 @@ class ContentDigests {
 
   constructor(table: EntryTable, fd: number) {
     this.#table = table;
-    this.#reader = new EntryReader(fd, table, table.count, table.endOffset, this.#inflater);
+    this.#reader = new EntryReader(fd, table, table.endOffset, this.#inflater);
   }
 
   of(row: number): string {

@@ -9,27 +9,21 @@ import type { EntryColumns } from './entry-table.ts';
 import { InflateFault, NEEDS_INPUT, asPackError, type Inflater, type Sink } from './inflater.ts';
 
 /** Entries above this are read and inflated in pieces of it. */
-const PIECE_BYTES = 256 * 1024;
+export const PIECE_BYTES = 256 * 1024;
 
 export class EntryReader {
   readonly #fd: number;
   readonly #columns: EntryColumns;
-  readonly #count: number;
-  readonly #endOffset: number;
+  /** Where the last row ends, of those that have come. */
+  endOffset: number;
   readonly #inflater: Inflater;
   readonly #stored = Buffer.allocUnsafeSlow(PIECE_BYTES);
 
-  constructor(
-    fd: number,
-    columns: EntryColumns,
-    count: number,
-    endOffset: number,
-    inflater: Inflater,
-  ) {
+  /** @param endOffset where the last row ends. */
+  constructor(fd: number, columns: EntryColumns, endOffset: number, inflater: Inflater) {
     this.#fd = fd;
     this.#columns = columns;
-    this.#count = count;
-    this.#endOffset = endOffset;
+    this.endOffset = endOffset;
     this.#inflater = inflater;
   }
 
@@ -43,13 +37,21 @@ export class EntryReader {
       });
       return;
     }
-    this.#fill(row, from, length);
+    this.#fill(row, from, length, this.#stored, 0);
     try {
       const used = this.#inflater.inflate(this.#stored, 0, length, output, start, size);
       if (used === NEEDS_INPUT) throw this.#changed(row);
     } catch (error) {
       throw this.#located(error, row);
     }
+  }
+
+  /** Reads the entry as it is stored, behind its header; returns its bytes, or 0 where these are more than `limit`. */
+  readStored(row: number, output: Buffer, start: number, limit: number): number {
+    const { from, length } = this.#place(row);
+    if (length > limit) return 0;
+    this.#fill(row, from, length, output, start);
+    return length;
   }
 
   /** Inflates the entry piece by piece; for those that are too large to be held. */
@@ -61,7 +63,7 @@ export class EntryReader {
       while (!this.#inflater.ended) {
         const piece = Math.min(PIECE_BYTES, from + length - position);
         if (piece <= 0) throw this.#changed(row);
-        this.#fill(row, position, piece);
+        this.#fill(row, position, piece, this.#stored, 0);
         position += piece;
         this.#inflater.push(this.#stored, 0, piece, sink);
       }
@@ -73,14 +75,15 @@ export class EntryReader {
   #place(row: number): { from: number; length: number; size: number } {
     const { offsets, headerLengths, sizes } = this.#columns;
     const from = offsets[row]! + headerLengths[row]!;
-    const end = row + 1 < this.#count ? offsets[row + 1]! : this.#endOffset;
+    const next = offsets[row + 1] ?? 0;
+    const end = next > from ? next : this.endOffset;
     return { from, length: end - from, size: sizes[row]! };
   }
 
-  #fill(row: number, from: number, length: number): void {
+  #fill(row: number, from: number, length: number, target: Buffer, start: number): void {
     let filled = 0;
     while (filled < length) {
-      const got = readSync(this.#fd, this.#stored, filled, length - filled, from + filled);
+      const got = readSync(this.#fd, target, start + filled, length - filled, from + filled);
       if (got === 0) throw this.#changed(row);
       filled += got;
     }

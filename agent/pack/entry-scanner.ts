@@ -5,7 +5,8 @@
  * larger than `streamBytes`, goes through piece by piece and is named here; a stream that it refuses
  * is shown to zlib; and what is wrong with an entry is said. Format: gitformat-pack.
  */
-import { ArrivalResolver, prepareResolver, type ResolverStart } from './arrival-resolver.ts';
+import { ArrivalResolver } from './arrival-resolver.ts';
+import { prepareResolver, type ResolverStart } from './resolver-start.ts';
 import { EntryHeader, OBJECT_TYPE } from './entry-header.ts';
 import { listOfRings, type EntryRingMemory, type EntryRingWriter } from './entry-ring.ts';
 import { refusalOf } from './entry-refusal.ts';

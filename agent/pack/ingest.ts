@@ -10,9 +10,9 @@
  *                                                        └── late-contents: files that are missing
  */
 import { Arrival, type ArrivalContext, type Arrived } from './arrival.ts';
-import { makeLinkSeeds } from './arrival-resolver.ts';
+import { makeLinkSeeds } from './resolver-start.ts';
 import { ArrivedObjects } from './arrived-objects.ts';
-import type { ArrivalObserver, ObserverTaps } from './arrival-observer.ts';
+import type { ArrivalObserver } from './arrival-observer.ts';
 import type { BufferPool } from './buffer-pool.ts';
 import { refuseCollisions } from './collisions.ts';
 import { EntryScanner } from './entry-scanner.ts';
@@ -175,7 +175,7 @@ class Ingest {
   }
 
   /** What the observer has missed; alone, this thread is no faster than the checkout. */
-  async #findLate(threads: PackThreads): Promise<ObserverTaps | null> {
+  async #findLate(threads: PackThreads): Promise<object | null> {
     if (threads.count === 0) return null;
     const { table, resolver } = this.#scanner;
     using objects = new ArrivedObjects(table, this.#fd);
@@ -183,7 +183,7 @@ class Ingest {
   }
 
   /** Looks for broken links and takes what is late, while this thread sorts and writes. */
-  async #useThreads(threads: PackThreads, late: ObserverTaps | null): Promise<string | null> {
+  async #useThreads(threads: PackThreads, late: object | null): Promise<string | null> {
     // Nothing is left for them to do then, and it takes a while until they are gone.
     await using _done = threads;
     const [brokenOid] = await both(this.#findBroken(threads), this.#takeLate(threads, late));
@@ -191,16 +191,12 @@ class Ingest {
     return brokenOid;
   }
 
-  async #takeLate(threads: PackThreads, late: ObserverTaps | null): Promise<void> {
-    if (late === null) return;
-    const { table } = this.#scanner;
+  async #takeLate(threads: PackThreads, message: object | null): Promise<void> {
+    if (message === null) return;
+    const { table, resolver } = this.#scanner;
     const { count, endOffset } = table;
-    const job = createLateJob({
-      ...{ fd: this.#fd, columns: table.columns(), count, endOffset },
-      message: late.message,
-      cacheBytes: this.#tuning.contentRingBytes,
-    });
-    await takeLate(job, late.tap, threads, this.#context.signal);
+    const job = createLateJob({ message, count, endOffset });
+    await takeLate(job, resolver, threads, this.#context.signal);
   }
 
   async #findBroken(threads: PackThreads): Promise<string | null> {

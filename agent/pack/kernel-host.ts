@@ -62,7 +62,7 @@ export class CheckoutKernel implements KernelHost {
     this.kernel = instantiateKernel(kernelModule(), this.memory, {
       ...checkoutImports(this, wasi(this.memory)),
       objects: { hash: noPack },
-      resolver: { readEntry: noPack },
+      resolver: { readEntry: noPack, readStored: noPack },
     });
   }
 

@@ -50,7 +50,9 @@ export interface KernelImports {
     verify(name: number, length: number, mode: number): number;
   };
   readonly resolver: {
-    /** Inflates what the pack stores at `row` to `to`, from the file. */
+    /** Reads what the pack's file has of `row`, behind its header; returns its bytes, or 0: more than `limit`. */
+    readStored(row: number, to: number, limit: number): number;
+    /** Inflates it to `to`, whatever it takes. */
     readEntry(row: number, to: number): void;
   };
 }

@@ -74,6 +74,7 @@ export interface Kernel {
   initCrc32(scratch: number): void;
   initInflate(scratch: number): void;
   initLinks(seedHigh: number, seedLow: number): void;
+  readonly lateCount: Value;
   linkNamedBy(): number;
   linkPlaces(): number;
   linkWords(): number;
@@ -116,6 +117,8 @@ export interface Kernel {
     scratchBytes: number,
     chain: number,
     chainRows: number,
+    stored: number,
+    storedBytes: number,
   ): void;
   setScanner(
     objects: number,
@@ -140,6 +143,7 @@ export interface Kernel {
   stopBefore(type: number): void;
   takeBlob(row: number, content: number, size: number): void;
   takeEntries(control: number, bytes: number, units: number): number;
+  takeLate(from: number, end: number): number;
   takeInflated(used: number): number;
   takeLinks(
     row: number,

@@ -7,7 +7,7 @@ import { Worker } from 'node:worker_threads';
 import { AgentError, type SerialisedError } from '../errors.ts';
 import { reasonOf } from '../lifetime.ts';
 import { builtFile } from '../own-files.ts';
-import type { ResolverStart } from './arrival-resolver.ts';
+import type { ResolverStart } from './resolver-start.ts';
 import { EntryRingWriter, type EntryRingMemory } from './entry-ring.ts';
 import type { LinkCheck } from './link-check.ts';
 import type { Links } from './object-links.ts';

@@ -84,8 +84,8 @@ export class JobShare {
    */
   constructor(job: ResolveJob, leads: LinkCollector | undefined, pool = new BufferPool()) {
     this.#job = job;
-    const { fd, columns, count, endOffset, links, limits, cacheBytes } = job;
-    const reader = new EntryReader(fd, columns, count, endOffset, this.#inflater);
+    const { fd, columns, endOffset, links, limits, cacheBytes } = job;
+    const reader = new EntryReader(fd, columns, endOffset, this.#inflater);
     this.#resolver = new DeltaResolver(columns, links, reader, limits, cacheBytes, leads, pool);
     this.#resolver.expandedBytes = job.expandedBytes;
   }

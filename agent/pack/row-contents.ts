@@ -29,9 +29,9 @@ export class RowContents {
 
   /** @param limitBytes of a content, and of all that it builds on. */
   constructor(rows: PackRows, cacheBytes: number, limitBytes: number) {
-    const { fd, columns, count, endOffset } = rows;
+    const { fd, columns, endOffset } = rows;
     this.#columns = columns;
-    this.#reader = new EntryReader(fd, columns, count, endOffset, this.#inflater);
+    this.#reader = new EntryReader(fd, columns, endOffset, this.#inflater);
     this.#bases = new BaseCache(cacheBytes);
     this.#limitBytes = limitBytes;
   }

@@ -5,22 +5,18 @@
  */
 import { parentPort, receiveMessageOnPort, type MessagePort } from 'node:worker_threads';
 import { toAgentError } from '../errors.ts';
-import type { LateTap } from './arrival-observer.ts';
+import type { CheckoutMaker } from './arrival-observer.ts';
 import { ArrivalResolver } from './arrival-resolver.ts';
 import { asBuffer, receiveColumns } from './entry-table.ts';
 import { LateShare, type LateJob } from './late-contents.ts';
-import type { KernelHost } from './kernel-host.ts';
 import { findBrokenRow, type LinkCheck } from './link-check.ts';
 import { LinkCollector, type Links } from './object-links.ts';
 import type { ThreadJob, ThreadReply, ThreadStart } from './pack-threads.ts';
 import { JobShare, type ResolveJob } from './resolve-job.ts';
 import { asStorageError } from './storage-error.ts';
 
-/** Makes a tap of the message that came with the entries, or with a job; it is the same in all threads. */
-export type TapMaker = (message: unknown, host: KernelHost) => LateTap;
-
 /** Serves the thread's port: a ThreadStart first, ResolveJobs after it. */
-export function serveThread(makeTap: TapMaker | undefined): void {
+export function serveThread(makeCheckout: CheckoutMaker | undefined): void {
   const port = parentPort;
   if (port === null) throw new TypeError('expected to run in a worker thread');
   port.once('message', (start: ThreadStart) => {
@@ -31,14 +27,14 @@ export function serveThread(makeTap: TapMaker | undefined): void {
       port.postMessage(
         answer(() => {
           if (job.kind === 'check') return { brokenRow: check(job.check, arrived, memory) };
-          work(job, links, arrived, makeTap);
+          work(job, links, arrived, makeCheckout);
           return { links: allOf(arrived.found, links) };
         }),
       );
     });
     port.postMessage(
       answer(() => {
-        arrived = takeEntries(start, port, makeTap);
+        arrived = takeEntries(start, port, makeCheckout);
         return { links: arrived.found };
       }),
     );
@@ -49,7 +45,6 @@ export function serveThread(makeTap: TapMaker | undefined): void {
 interface Arrived {
   readonly found: readonly Links[];
   readonly host?: ArrivalResolver;
-  readonly tap?: LateTap | undefined;
 }
 
 const DONE: ThreadReply = { error: null, links: [], brokenRow: null };
@@ -71,11 +66,11 @@ function work(
   job: Exclude<ThreadJob, { kind: 'check' }>,
   links: LinkCollector | undefined,
   arrived: Arrived,
-  makeTap: TapMaker | undefined,
+  makeCheckout: CheckoutMaker | undefined,
 ): void {
   if (job.kind === 'resolve') resolveShare(receiveJob(job.job), links);
   else if (job.kind === 'end') hostOf(arrived)[Symbol.dispose]();
-  else if (makeTap !== undefined) takeLateShare(job.job, arrived, makeTap);
+  else if (makeCheckout !== undefined) takeLateShare(job.job, hostOf(arrived), makeCheckout);
 }
 
 function check(given: LinkCheck, arrived: Arrived, memory: WebAssembly.Memory): number | null {
@@ -90,16 +85,15 @@ function hostOf({ host }: Arrived): ArrivalResolver {
 function takeEntries(
   { ring, resolver: start }: ThreadStart,
   port: MessagePort,
-  makeTap: TapMaker | undefined,
+  makeCheckout: CheckoutMaker | undefined,
 ): Arrived {
   const columns = receiveColumns(start.columns);
   const resolver = new ArrivalResolver({ ...start, columns });
-  let tap: LateTap | undefined;
   resolver.takeEntries(ring, () => {
-    tap = makeTap?.(receiveMessageOnPort(port)?.message, resolver);
+    makeCheckout?.(receiveMessageOnPort(port)?.message, resolver);
   });
   const { links } = resolver;
-  return { found: links === null ? [] : [links], host: resolver, tap };
+  return { found: links === null ? [] : [links], host: resolver };
 }
 
 function resolveShare(job: ResolveJob, links: LinkCollector | undefined): void {
@@ -111,10 +105,10 @@ function resolveShare(job: ResolveJob, links: LinkCollector | undefined): void {
   }
 }
 
-function takeLateShare(job: LateJob, arrived: Arrived, makeTap: TapMaker): void {
-  const columns = receiveColumns(job.columns);
-  const tap = arrived.tap ?? makeTap(job.message, hostOf(arrived));
-  using share = new LateShare({ ...job, columns }, tap);
+function takeLateShare(job: LateJob, resolver: ArrivalResolver, makeCheckout: CheckoutMaker): void {
+  // It was told, unless the plan was begun late.
+  if (resolver.checkout === undefined) makeCheckout(job.message, resolver);
+  const share = new LateShare(job, resolver);
   while (share.step());
 }
 

@@ -74,7 +74,10 @@ class Worktree implements Disposable {
 
   write(): void {
     for (const [row, content] of this.#contents.entries()) {
-      this.checkout.files.take(row, Buffer.from(content));
+      const bytes = Buffer.from(content);
+      const room = this.checkout.files.roomFor(bytes.length);
+      bytes.copy(room);
+      this.#host.kernel.takeBlob(row, room.byteOffset, bytes.length);
     }
   }
 

@@ -8,7 +8,7 @@ import { NO_WASI } from '../../agent/pack/wasi.ts';
 export const IMPORTS: KernelImports = {
   ...checkoutImports({ checkout: undefined }, NO_WASI),
   objects: { hash: () => undefined },
-  resolver: { readEntry: () => undefined },
+  resolver: { readEntry: () => undefined, readStored: () => 0 },
 };
 
 export function instantiate(

@@ -288,7 +288,14 @@ describe('refuseCollisions()', () => {
     const window = memory.take(pack.length);
     pack.copy(window);
     const [limits, tuning] = [PACK_LIMITS, PACK_TUNING];
-    const scanner = new EntryScanner({ fd, memory, limits, tuning, linkSeeds: null, directory: null });
+    const scanner = new EntryScanner({
+      fd,
+      memory,
+      limits,
+      tuning,
+      linkSeeds: null,
+      directory: null,
+    });
     scanner.scan(window, 0, pack.length - 20, false);
     const { table, resolver } = scanner;
     return { scanner, sorted: () => new SortedTable(table, resolver.kernel, memory), fd };
