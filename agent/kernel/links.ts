@@ -4,7 +4,7 @@
  * table. Invariant: reads stay within the content and 16 bytes behind it; content that Git could not
  * read ends in silence.
  */
-import { allocate } from './memory';
+import { allocate, touch } from './memory';
 import { COMMIT, OID_BYTES, TAG, TREE } from './table';
 
 const HEX_BYTES: usize = 40;
@@ -181,6 +181,7 @@ function makeTable(newBits: u32): bool {
   if (newBits > LAST_BITS) return false;
   const table = allocate(12 << newBits);
   if (table === 0) return false;
+  touch(table, 12 << newBits);
   bits = newBits;
   count = 0;
   words = table;
@@ -195,6 +196,7 @@ export function indexOids(oids: usize, count: u32): bool {
   indexed = oids;
   slots = slotBits <= LAST_BITS ? allocate(4 << slotBits) : 0;
   if (slots === 0) return false;
+  touch(slots, 4 << slotBits);
   slotMask = (1 << slotBits) - 1;
   for (let row: u32 = 1; row <= count; row++) {
     const oid = load<u64>(oids + usize(row - 1) * OID_BYTES);

@@ -3,7 +3,7 @@
  * what a node needs is there before its slot says so. Open addressing; a table that is half full is followed by
  * one of twice its size.
  */
-import { allocate } from './memory';
+import { allocate, touch } from './memory';
 import {
   DIRECTORY,
   GITLINK,
@@ -93,7 +93,10 @@ function growSlots(old: usize, mask: u32): usize {
 }
 
 function makeSlots(bits: u32): usize {
-  const table = allocate(u32(SLOTS_HEAD) + (4 << bits));
-  if (table !== 0) store<u32>(table, (1 << bits) - 1);
+  const bytes = u32(SLOTS_HEAD) + (4 << bits);
+  const table = allocate(bytes);
+  if (table === 0) return 0;
+  touch(table, bytes);
+  store<u32>(table, (1 << bits) - 1);
   return table;
 }
