@@ -220,7 +220,7 @@ export function createEntry(
 }
 
 /** Writes the fixed part and the path of such an entry to zeroed memory; @returns where it ends. */
-export function putEntry(
+function putEntry(
   buffer: Buffer,
   at: number,
   mode: number,

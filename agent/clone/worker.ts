@@ -77,6 +77,8 @@ function collect(): void {
   if (!isLittered) return;
   isLittered = false;
   gc();
+  // The first one frees what WASI holds the kernel's memory by, and only then is that free.
+  gc();
 }
 
 type Gc = (options?: { readonly type: 'minor' }) => void;

@@ -62,11 +62,6 @@ export function beginPlan(oid: usize, nodes: i32, byteLimit: u32, prefixBytes: u
   return planFault;
 }
 
-/** Ends the plan as it is: nothing is wanted any more. */
-export function endPlan(): void {
-  wantedTrees = 0;
-}
-
 /** A directory whose tree is wanted, or NONE. */
 export function nextWanted(from: i32): i32 {
   for (let node = max(from, firstWanted); node < nodeCount; node++) {

@@ -53,11 +53,6 @@ export class ArrivedObjects {
     return { type: this.#table.types[row]!, content: this.#make(row) };
   }
 
-  /** 20 bytes a row, of all rows to come too. */
-  get oids(): Buffer {
-    return this.#table.oids;
-  }
-
   [Symbol.dispose](): void {
     this.#contents[Symbol.dispose]();
   }

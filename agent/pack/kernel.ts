@@ -44,7 +44,6 @@ export interface Kernel {
   encodeCacheTree(scratch: number, to: number): number;
   encodeEntries(files: number, from: number, to: number, end: number): number;
   readonly encodedEnd: Value;
-  endPlan(): void;
   readonly fileCount: Value;
   fillCrcs(rows: number, count: number, crcs: number, out: number): void;
   fillFanOut(oids: number, count: number, out: number): void;

@@ -80,7 +80,6 @@ const EXPORTS: { readonly [Name in keyof Kernel]: Shape<Kernel[Name]> } = {
   OID_ROOM: 'value',
   beginFiles: 2,
   beginPlan: 4,
-  endPlan: 0,
   nextWanted: 1,
   nodeCount: 'value',
   planFault: 'value',
