@@ -47,14 +47,9 @@ export class EarlyCheckout {
     return this.memory.mtimeSec;
   }
 
-  /** Whether all trees are known. */
+  /** Whether all trees are known, or one is refused: `complete` says so. */
   get isPlanned(): boolean {
     return this.#planner.isComplete;
-  }
-
-  /** Whether a tree was refused: the plan is of no use. */
-  get isRefused(): boolean {
-    return this.#planner.isRefused;
   }
 
   /** Files that nobody has begun yet. */

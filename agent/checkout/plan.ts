@@ -46,11 +46,6 @@ export class TreePlanner {
     this.#nodes.setMade(ROOT);
   }
 
-  /** Whether the kernel has given up: a tree is refused. */
-  get isRefused(): boolean {
-    return this.#host.kernel.planFault.value !== PLANNED;
-  }
-
   get isComplete(): boolean {
     return this.#host.kernel.wantedTrees.value === 0;
   }

@@ -1,6 +1,7 @@
 /**
  * A pack as it arrives in; the checkout of HEAD out, begun as far as the pack's order allows. What is
- * wrong with a tree is not said here: the checkout of the complete pack meets it again, and says it.
+ * wrong with a tree is not said here: the checkout of the complete pack goes on with the same plan, meets it
+ * again, and says it.
  */
 import { EarlyCheckout } from '../checkout/early-checkout.ts';
 import type { NodeMemory } from '../checkout/node-table.ts';
@@ -18,8 +19,8 @@ import type { RefPlan } from './ref-plan.ts';
 const WORTH_A_LOOK = 64;
 
 export class CheckoutObserver implements ArrivalObserver {
-  #checkout: EarlyCheckout | undefined;
-  #isRefused = false;
+  /** Undefined until HEAD's commit has come. */
+  checkout: EarlyCheckout | undefined;
   readonly directory: string;
   readonly #plan: RefPlan;
   readonly #signal: AbortSignal | undefined;
@@ -30,24 +31,25 @@ export class CheckoutObserver implements ArrivalObserver {
     this.#plan = plan;
   }
 
-  /** Undefined until HEAD's commit has come, and after a tree that is refused. */
-  get checkout(): EarlyCheckout | undefined {
-    return this.#isRefused || this.#checkout?.isRefused === true ? undefined : this.#checkout;
-  }
-
   get wantsTrees(): boolean {
     return this.checkout?.isPlanned === false;
   }
 
   beforeTrees(objects: ArrivedObjects, host: KernelHost): NodeMemory | null {
-    this.#attempt(() => {
+    try {
       this.#begin(objects, host);
-    });
+    } catch (error) {
+      throwUnlessOurs(error);
+    }
     return this.#message();
   }
 
   takeArrived(objects: ArrivedObjects): void {
-    this.#attempt(() => this.checkout?.takeArrived(objects));
+    try {
+      this.checkout?.takeArrived(objects);
+    } catch (error) {
+      throwUnlessOurs(error);
+    }
   }
 
   async whenNamed(objects: ArrivedObjects, host: KernelHost): Promise<NodeMemory | null> {
@@ -55,7 +57,8 @@ export class CheckoutObserver implements ArrivalObserver {
       this.#begin(objects, host);
       await this.checkout?.complete(objects, new Pace(this.#signal));
     } catch (error) {
-      this.#refuse(error);
+      throwUnlessOurs(error);
+      return null;
     }
     const missing = this.checkout?.missingCount ?? 0;
     if (missing < WORTH_A_LOOK) return null;
@@ -63,29 +66,19 @@ export class CheckoutObserver implements ArrivalObserver {
     return this.#message();
   }
 
-  /** Once, even when the plan was given up. */
   #begin(objects: ArrivedObjects, host: KernelHost): void {
-    if (this.#checkout !== undefined || this.#isRefused) return;
+    if (this.checkout !== undefined) return;
     const treeOid = treeToCheckOut(objects, this.#plan);
     if (treeOid === null) return;
-    this.#checkout = new EarlyCheckout(this.directory, treeOid, undefined, host);
+    this.checkout = new EarlyCheckout(this.directory, treeOid, undefined, host);
   }
 
   #message(): NodeMemory | null {
     return this.checkout?.memory ?? null;
   }
+}
 
-  #attempt(work: () => void): void {
-    try {
-      work();
-    } catch (error) {
-      this.#refuse(error);
-    }
-  }
-
-  #refuse(error: unknown): void {
-    if (!(error instanceof AgentError)) throw error;
-    // Before it has begun, HEAD may still be to come.
-    this.#isRefused = this.#checkout !== undefined;
-  }
+/** HEAD may still be to come, or a tree is refused. */
+function throwUnlessOurs(error: unknown): void {
+  if (!(error instanceof AgentError)) throw error;
 }

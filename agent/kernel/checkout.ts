@@ -119,22 +119,17 @@ function isWritten(node: i32): bool {
 export let writtenCount: i32 = 0;
 export let writtenBytes: f64 = 0;
 export let pointerCount: i32 = 0;
-export let gitlinkCount: i32 = 0;
 
 export function countWritten(files: usize): void {
   writtenCount = 0;
   writtenBytes = 0;
   pointerCount = 0;
-  gitlinkCount = 0;
   for (let index: i32 = 0; index < fileCount; index++) {
     const node = fileAt(files, index);
-    if (isWritten(node)) {
-      writtenCount++;
-      writtenBytes += f64(sizeOf(node));
-      if (load<u8>(stateAt(node)) === LFS_POINTER) pointerCount++;
-    } else if (modeOf(node) === GITLINK) {
-      gitlinkCount++;
-    }
+    if (!isWritten(node)) continue;
+    writtenCount++;
+    writtenBytes += f64(sizeOf(node));
+    if (load<u8>(stateAt(node)) === LFS_POINTER) pointerCount++;
   }
 }
 

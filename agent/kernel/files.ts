@@ -1,7 +1,7 @@
 /**
  * Contents in, the files of the worktree that are planned with them out, each with its stat data in its
- * node. Files and directories are made by WASI, which Node has for this: no objects, no strings, 3 µs of
- * JavaScript less a file. Whatever it does not do at once is left to agent/checkout/early-files.ts, which
+ * node. Files and directories are made by WASI, which Node has for this: no objects, no strings, and nothing for V8
+ * to optimise. Whatever it does not do at once is left to agent/checkout/early-files.ts, which
  * does it again and throws what is wrong. Every name is created exclusively, and no symlink exists yet.
  */
 import {

@@ -12,7 +12,6 @@ export {
   encodeEntries,
   encodedEnd,
   fileCount,
-  gitlinkCount,
   nextAttributes,
   nextLeft,
   orderNodes,
@@ -55,7 +54,7 @@ export { FILES_SCRATCH_BYTES, beginFiles, takeBlob, useWasi, wantsBlob } from '.
 export { allocate } from './memory';
 export { OID_ROOM, nodeCount, setNodes } from './nodes';
 export { setCollects } from './objects';
-export { beginPlan, nextWanted, planFault, planTree, wantedTrees } from './plan';
+export { beginPlan, nextWanted, planTree, wantedTrees } from './plan';
 export { releaseMessage, takeEntries } from './queue';
 export {
   faultBase,

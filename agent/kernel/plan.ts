@@ -44,8 +44,6 @@ const EMPTY_TREE_16: u32 = 0x0449_eefb;
 
 /** Directories whose tree is still to come. */
 export let wantedTrees: i32 = 0;
-/** Not PLANNED: why the plan was given up. */
-export let planFault: i32 = 0;
 
 let worktreeBytes: u32 = 0;
 /** No wanted directory is before this one. */
@@ -58,8 +56,7 @@ export function beginPlan(oid: usize, nodes: i32, byteLimit: u32, prefixBytes: u
   firstWanted = 0;
   beginNodes(nodes, byteLimit);
   const root = addNode(NONE, DIRECTORY, oid, oid, 0);
-  planFault = root !== NONE && beginSlots() && open(root) ? PLANNED : PLAN_FULL;
-  return planFault;
+  return root !== NONE && beginSlots() && open(root) ? PLANNED : PLAN_FULL;
 }
 
 /** A directory whose tree is wanted, or NONE. */
@@ -77,14 +74,13 @@ function isWanted(node: i32): bool {
   return modeOf(node) === DIRECTORY && (treeBitsOf(node) & TREE_WANTED) !== 0;
 }
 
-/** Takes the tree [content, content + size) of that oid wherever it is wanted. */
+/** Takes the tree [content, content + size) of that oid wherever it is wanted. Not PLANNED: nothing more is taken as it passes. */
 export function planTree(oid: usize, content: usize, size: u32): i32 {
   for (let node = firstOf(oid, true); node !== NONE; node = nextOf(node)) {
     // The newest come first, and whatever was wanted before has been filled then.
     if (!isWanted(node)) break;
     const code = fill(node, content, content + size);
     if (code === PLANNED) continue;
-    planFault = code;
     wantedTrees = 0;
     return code;
   }

@@ -168,7 +168,7 @@ export function takeInflated(used: u32): i32 {
   return DONE;
 }
 
-/** HEADROOM before `content` is free. A plan that fails says so by itself. */
+/** HEADROOM before `content` is free. What is refused is met again by the checkout, which says why. */
 function showTree(content: usize, size: u32): void {
   const oid = control + OID_ROOM;
   nameObject(TREE, content, size, oid);

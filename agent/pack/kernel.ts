@@ -66,7 +66,6 @@ export interface Kernel {
   readonly faultRow: Value;
   findBroken(words: number, namedBy: number, places: number): number;
   findEqual(rows: number, count: number, oids: number, from: number): number;
-  readonly gitlinkCount: Value;
   indexOids(oids: number, count: number): number;
   inflate(from: number, end: number, to: number, size: number): number;
   readonly inflatedBytes: Value;
@@ -89,7 +88,6 @@ export interface Kernel {
   readonly packOffset: Value;
   parseDeltaHeader(delta: number, end: number): number;
   readonly placed: Value;
-  readonly planFault: Value;
   planTree(oid: number, content: number, size: number): number;
   readonly pointerCount: Value;
   releaseMessage(control: number, units: number): void;
