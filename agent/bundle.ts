@@ -28,11 +28,14 @@ export function cachePathOf(bundlePath: string): string {
   return bundlePath.replace(/\.js$/, '.cache');
 }
 
-/** @param path of a file in ASCII. */
+/**
+ * @param path of a file in ASCII: a Program's function expression. It stands there whole, because V8 would
+ * copy a text that is put together here, all of it.
+ */
 export function loadBundle(path: string): Bundle {
   const text = readFileSync(path, 'latin1');
   const cachedData = readCache(cachePathOf(path));
-  const script = new Script(`(function (require, __filename, __dirname, __spare) {${text}\n})`, {
+  const script = new Script(text, {
     filename: path,
     ...(cachedData === null ? {} : { cachedData }),
   });

@@ -82,13 +82,16 @@ async function buildBundles(
     })),
     // Loaded late, but not by Node's module loader: it would not find it.
     supported: { 'dynamic-import': false },
+    // Each process reads all of it. Names and lines are for whoever reads a stack.
+    minifySyntax: true,
+    minifyWhitespace: true,
     plugins,
     define: { ...OPTIONS.define, 'import.meta.url': JSON.stringify(NOWHERE) },
     metafile: true,
   });
   for (const name of Object.keys(entries)) {
     const path = join(DIST, `${name}.bundle.js`);
-    await writeFile(path, inAscii(await readFile(path, 'utf8')));
+    await writeFile(path, inAscii(asProgram(await readFile(path, 'utf8'))));
   }
   return Object.keys(metafile.inputs).map((path) => join(ROOT, path));
 }
@@ -99,6 +102,11 @@ async function buildStarters(entries: Readonly<Record<string, string>>): Promise
     entryPoints: Object.entries(entries).map(([out, path]) => ({ in: path, out })),
     banner: { js: '#!/usr/bin/env node' },
   });
+}
+
+/** What agent/bundle.ts runs. */
+function asProgram(code: string): string {
+  return `(function (require, __filename, __dirname, __spare) {${code}\n})`;
 }
 
 /**
