@@ -6,8 +6,11 @@
  */
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
-import { constants, getPriority, setPriority } from 'node:os';
+import { availableParallelism, constants, getPriority, setPriority } from 'node:os';
 import type { Environment, Owner } from './host.ts';
+
+/** V8's own, for compiling and collecting: it takes four, and each start pays for them. */
+const V8_THREADS = Math.min(4, availableParallelism());
 
 /**
  * What Node and its TLS read from the environment by themselves; all else is in the job. So is
@@ -31,7 +34,7 @@ export function startJobProcess(
   path: string,
   { env, owner, settings, niceness = 0 }: SpawnContext,
 ): ChildProcess {
-  const worker = spawn(process.execPath, [path], {
+  const worker = spawn(process.execPath, [`--v8-pool-size=${V8_THREADS}`, path], {
     stdio: ['pipe', 'ignore', 'pipe', 'pipe'],
     env: { ...Object.fromEntries(INHERITED.map((name) => [name, env[name]])), ...settings },
     ...owner,

@@ -2,7 +2,6 @@
  * The certificates that a host's is checked against. Enters: the variables that git and Node obey.
  * Leaves: PEM texts, or null for Node's own default.
  */
-import { readFile } from 'node:fs/promises';
 import { errnoOf, TransportError } from '../errors.ts';
 import type { CloneEnvironment } from './clone-job.ts';
 
@@ -24,6 +23,8 @@ export async function readCertificates(environment: CloneEnvironment): Promise<s
 
 async function readBundle(path: string): Promise<string> {
   try {
+    // As above.
+    const { readFile } = await import('node:fs/promises');
     return await readFile(path, 'utf8');
   } catch (error) {
     const errno = errnoOf(error);

@@ -3,7 +3,6 @@
  * The data path from top to bottom; nothing outside the staging directory is touched, and nothing in
  * it is removed when a step fails: whoever made the directory sweeps it.
  */
-import fs from 'node:fs';
 import { join } from 'node:path';
 import { checkOut } from '../checkout/check-out.ts';
 import { Pace } from '../checkout/pace.ts';
@@ -13,6 +12,7 @@ import type { Turns } from '../pack/turns.ts';
 import { Token } from '../token.ts';
 import type { CloneJob, CloneOutcome, CloneProgress } from './clone-job.ts';
 import { CheckoutObserver } from './checkout-observer.ts';
+import { FS_AT_ONCE as fs } from './fs-at-once.ts';
 import { requireHistory, requireTips, treeToCheckOut } from './connectivity.ts';
 import { writeGitdir } from './gitdir-writer.ts';
 import { HttpPlugin } from './http-plugin.ts';

@@ -13,6 +13,7 @@ import type { CloneEnvironment } from './clone-job.ts';
 import { maskControls } from './printable.ts';
 import { proxyAuthorization, proxyFor } from './proxy.ts';
 import { errorOfNetwork, errorOfStatus } from './transport-errors.ts';
+import { servernameOf } from './servername.ts';
 import { connectThrough } from './tunnel.ts';
 import { withoutToken } from './without-token.ts';
 
@@ -115,6 +116,7 @@ async function get(
       ...target,
       method: 'GET',
       agent: false,
+      servername: servernameOf(target.hostname),
       signal,
       headers: { ...headersOf(question, url), ...target.headers },
     });

@@ -43,7 +43,7 @@ function isExempt(url: URL, noProxy: string): boolean {
       const [, name = entry, entryPort] = /^(\[.*\]|[^:]*):(\d+)$/.exec(entry) ?? [];
       if (entryPort !== undefined && entryPort !== port) return false;
       const domain = bareHost(name.replace(/^\*?\./, ''));
-      return host === domain || (isIP(host) === 0 && host.endsWith(`.${domain}`));
+      return host === domain || (host.endsWith(`.${domain}`) && isIP(host) === 0);
     });
 }
 

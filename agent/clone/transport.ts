@@ -5,8 +5,7 @@
  * signal's reason.
  */
 import type { IncomingMessage } from 'node:http';
-import { promisify } from 'node:util';
-import { gzip } from 'node:zlib';
+import { gzipSync } from 'node:zlib';
 import { TransportError } from '../errors.ts';
 import { reasonOf } from '../lifetime.ts';
 import type { Token } from '../token.ts';
@@ -117,7 +116,8 @@ export class Transport {
       'content-type': `application/x-${SERVICE}-request`,
       ...(large ? { 'content-encoding': 'gzip' } : {}),
     };
-    const sent = large ? await promisify(gzip)(body) : body;
+    // At once: a stream takes 5 ms to begin.
+    const sent = large ? gzipSync(body) : body;
     const request: RouteRequest = { method: 'POST', url, headers, body: sent, signal };
     return this.#accept(await this.#request(request, version), request, result);
   }

@@ -4,7 +4,7 @@
  * `/` or decodes `%2e` would accept text that git and the host read differently. A reason never
  * quotes the text, because userinfo is where people put tokens.
  */
-import { isIP } from 'node:net';
+import { isIPv4, isIPv6 } from 'node:net';
 
 export interface RepositoryUrl {
   /** `https://host/owner/name`: lower-case scheme and host, no default port, no `.git`. */
@@ -94,7 +94,7 @@ function parseAuthority(
 /** Lower-case host as every other program will read it: `127.1`, `0x7f.0.0.1` and `a..b` are refused. */
 function isHostname(hostname: string): boolean {
   if (hostname.startsWith('[')) {
-    return isIP(hostname.slice(1, -1)) === 6 && canonicalHostname(hostname) === hostname;
+    return isIPv6(hostname.slice(1, -1)) && canonicalHostname(hostname) === hostname;
   }
   if (hostname.length > HOST_LIMIT) return false;
   const labels = hostname.split('.');
@@ -129,7 +129,7 @@ function checkPlainHttp(host: string, context: RepositoryUrlContext, reasons: st
     hostname === 'localhost' ||
     hostname.endsWith('.localhost') ||
     hostname === '[::1]' ||
-    (isIP(hostname) === 4 && hostname.startsWith('127.'));
+    (hostname.startsWith('127.') && isIPv4(hostname));
   if (!context.allowHttp) reasons.push('must be an https URL (plain http needs --allow-http)');
   else if (!loopback) reasons.push('plain http is only for loopback hosts');
 }

@@ -3,7 +3,7 @@
  * MOUNT_NO_SPACE with both figures, before a write fails half-way. The answer is a snapshot: others
  * write to the same disk, and a quota is not in it, so that ENOSPC and EDQUOT are handled all the same.
  */
-import { statfs } from 'node:fs/promises';
+import { statfs, type StatsFs } from 'node:fs';
 import { MountError } from '../errors.ts';
 
 const MiB = 2 ** 20;
@@ -19,7 +19,7 @@ const EVERY_BYTES = 64 * MiB;
  * Throws the errno of statfs as it is.
  */
 export async function requireSpace(path: string, bytes: number, files = 0): Promise<void> {
-  const { blocks, bavail, bsize, files: inodes, ffree } = await statfs(path);
+  const { blocks, bavail, bsize, files: inodes, ffree } = await statsOf(path);
   const free = bavail * bsize;
   if (blocks > 0 && free < bytes) {
     const message = `${path}: ${inMegabytes(bytes)} are needed, ${inMegabytes(free)} are free`;
@@ -32,6 +32,16 @@ export async function requireSpace(path: string, bytes: number, files = 0): Prom
       data: { needed_inodes: files, free_inodes: ffree },
     });
   }
+}
+
+/** node:fs/promises would take a clone's process a millisecond to load, for this alone. */
+function statsOf(path: string): Promise<StatsFs> {
+  return new Promise((resolve, reject) => {
+    statfs(path, (error, stats) => {
+      if (error === null) resolve(stats);
+      else reject(error);
+    });
+  });
 }
 
 /**
