@@ -57,20 +57,6 @@ export class EarlyCheckout {
     return this.#planner.fileCount;
   }
 
-  /** Takes all that is there by now. Throws what TreePlanner throws. */
-  takeArrived(store: Pick<BlobSource, 'read'>): void {
-    for (let again = true; again;) {
-      again = false;
-      let next = this.#planner.nextWanted(0);
-      for (; next !== undefined; next = this.#planner.nextWanted(next.node + 1)) {
-        const object = store.read(next.oid);
-        if (object?.type !== 'tree') continue;
-        this.#planner.add(next.node, next.oid, object.content);
-        again = true;
-      }
-    }
-  }
-
   /** Takes what is missing from the store, where everything is. */
   async complete(store: Pick<BlobSource, 'read'>, pace: Pace): Promise<PlannedFiles> {
     if (this.#plan !== null) return this.#plan;

@@ -44,14 +44,6 @@ export class CheckoutObserver implements ArrivalObserver {
     return this.#message();
   }
 
-  takeArrived(objects: ArrivedObjects): void {
-    try {
-      this.checkout?.takeArrived(objects);
-    } catch (error) {
-      throwUnlessOurs(error);
-    }
-  }
-
   async whenNamed(objects: ArrivedObjects, host: KernelHost): Promise<NodeMemory | null> {
     try {
       this.#begin(objects, host);

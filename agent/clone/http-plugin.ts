@@ -7,7 +7,7 @@
  */
 import type { GitHttpRequest, GitHttpResponse, HttpClient } from 'isomorphic-git';
 import { TransportError } from '../errors.ts';
-import { ingestPack } from '../pack/ingest.ts';
+import { ingestPack, prepareIngest } from '../pack/ingest.ts';
 import type { BufferPool } from '../pack/buffer-pool.ts';
 import type { ArrivalObserver } from '../pack/arrival-observer.ts';
 import type { PackLimits } from '../pack/limits.ts';
@@ -120,6 +120,8 @@ export class HttpPlugin implements HttpClient {
     // Protocol 2 serves any object by name; protocol 0 refuses the whole request for one unknown.
     if (version === 2 && plan.detachAt !== null) wants.add(plan.detachAt);
     const body = fetchRequest({ version, capabilities, wants: [...wants], agent: AGENT });
+    // While the host looks for the objects.
+    setImmediate(prepareIngest);
     return this.#context.transport.fetchPack(body, version);
   }
 

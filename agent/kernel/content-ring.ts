@@ -1,7 +1,7 @@
 /**
  * The contents of the objects made last, by row: what the next deltas build on. One piece of memory
  * that is written round and round: the oldest contents are overwritten, nothing is allocated and
- * nothing freed. Git writes a base shortly before its deltas, so that 16 MiB hold nine of ten bases
+ * nothing freed. Git writes a base shortly before its deltas, so that 8 MiB hold 93 to 97 of 100 bases
  * that are asked for; one that is used again late moves to the front.
  */
 

@@ -1,10 +1,9 @@
 /**
  * A queue of pack entries from the thread that inflates them to one that makes objects of them: the
  * first inflates right into it and the second works on the bytes where they are, so that nothing is
- * copied. One writer, one reader. An entry is 16 bytes (row, size, whether it is a delta), HEADROOM,
- * the content and SLACK; a mark in place of a row says that the queue goes on at the front, that a
- * message waits, or that it ends. Marks are written, and waits of the writer done, by
- * agent/pack/entry-ring.ts.
+ * copied. One writer, one reader. An entry is 16 bytes (row, size, kind, cost), HEADROOM, the content and
+ * SLACK; a mark in place of a row says that the queue goes on at the front, that a message waits, or
+ * that it ends. Marks are written, and waits of the writer done, by agent/pack/entry-ring.ts.
  */
 import { HEADROOM, SLACK } from './content-ring';
 
@@ -22,14 +21,23 @@ const TAIL: usize = 4;
 /** 1 while the reader sleeps on HEAD, or the writer on TAIL. */
 const READER_SLEEPS: usize = 8;
 const WRITER_SLEEPS: usize = 12;
-/** Entries sent, and given back. */
+/** What was sent, and given back, by its cost, modulo 2^32. */
 const SENT: usize = 16;
 const TAKEN: usize = 20;
 
-/** What an entry costs beside its bytes, as so many of them: a file of 200 bytes takes 8 µs. */
-const ENTRY_COST: u32 = 2048;
-/** A reader that sleeps is woken after so many entries. */
-const WAKE_EVERY: u32 = 64;
+/** What an entry is to its reader: stored whole, a delta, or an object that is made already. */
+export const WHOLE: u32 = 0;
+export const DELTA: u32 = 1;
+export const MADE: u32 = 2;
+
+/** Cost is counted in KiB of the objects to be made. */
+const COST_SHIFT: u64 = 10;
+/** What an entry costs beside: a file of 200 bytes takes 8 µs. */
+const ENTRY_COST: u32 = 2;
+/** So that a full queue stays below 2^32. */
+const LARGEST_COST: u64 = 1 << 16;
+/** A reader that sleeps is woken each time that so much more has been sent. */
+const WAKE_SHIFT: u32 = 7;
 
 function unitsFor(size: u32): u32 {
   return (FIELDS_BYTES + HEADROOM + size + SLACK + UNIT - 1) / UNIT;
@@ -40,10 +48,9 @@ export function passes(size: u32, units: u32): bool {
   return unitsFor(size) <= units >> 2;
 }
 
-/** What waits for the reader, about: bytes, and for each entry ENTRY_COST. */
+/** What waits for the reader: KiB, and for each entry ENTRY_COST. */
 export function waitingCost(control: usize): u32 {
-  const bytes = (load<u32>(control, HEAD) - atomic.load<u32>(control, TAIL)) * UNIT;
-  return bytes + (load<u32>(control, SENT) - atomic.load<u32>(control, TAKEN)) * ENTRY_COST;
+  return load<u32>(control, SENT) - atomic.load<u32>(control, TAKEN);
 }
 
 /** Where the content of an entry may be put, or 0: no room, wait. */
@@ -61,33 +68,40 @@ export function placeIn(control: usize, bytes: usize, units: u32, size: u32): us
   return bytes + at * UNIT + FIELDS_BYTES + HEADROOM;
 }
 
-/** Sends the entry whose content is at the place that `placeIn` gave last. */
+/**
+ * Sends the entry whose content is at the place that `placeIn` gave last.
+ * @param made bytes of the object that the reader has to make of it.
+ */
 export function send(
   control: usize,
   bytes: usize,
   units: u32,
   row: i32,
   size: u32,
-  isDelta: bool,
+  kind: u32,
+  made: u64,
 ): void {
   const head = load<u32>(control + HEAD);
   const at = bytes + (head & (units - 1)) * UNIT;
   store<i32>(at, row);
   store<u32>(at, size, 4);
-  store<u32>(at, isDelta ? 1 : 0, 8);
-  const sent = load<u32>(control, SENT) + 1;
+  store<u32>(at, kind, 8);
+  const cost = ENTRY_COST + u32(min(made >> COST_SHIFT, LARGEST_COST));
+  store<u32>(at, cost, 12);
+  const before = load<u32>(control, SENT);
+  const sent = before + cost;
   store<u32>(control, sent, SENT);
   atomic.store<u32>(control + HEAD, head + unitsFor(size));
-  if (sent % WAKE_EVERY === 0 && atomic.load<u32>(control, READER_SLEEPS) === 1) {
-    atomic.notify(control + HEAD, 1);
-  }
+  const isMore = before >> WAKE_SHIFT !== sent >> WAKE_SHIFT;
+  if (isMore && atomic.load<u32>(control, READER_SLEEPS) === 1) atomic.notify(control + HEAD, 1);
 }
 
 /** What `next` found. */
 export let sentRow: i32 = 0;
 export let sentSize: u32 = 0;
-export let sentIsDelta: bool = false;
+export let sentKind: u32 = 0;
 export let sentContent: usize = 0;
+let sentCost: u32 = 0;
 
 /** Blocks for what comes next: its row, MESSAGE or END. It stays valid until `release`. */
 export function next(control: usize, bytes: usize, units: u32): i32 {
@@ -104,7 +118,8 @@ export function next(control: usize, bytes: usize, units: u32): i32 {
     sentRow = row;
     if (row < 0) return row;
     sentSize = load<u32>(at, 4);
-    sentIsDelta = load<u32>(at, 8) === 1;
+    sentKind = load<u32>(at, 8);
+    sentCost = load<u32>(at, 12);
     sentContent = at + FIELDS_BYTES + HEADROOM;
     return row;
   }
@@ -113,7 +128,7 @@ export function next(control: usize, bytes: usize, units: u32): i32 {
 /** Gives the place of the current entry or message back to the writer. */
 export function release(control: usize, units: u32): void {
   const isMessage = sentRow === MESSAGE;
-  if (!isMessage) atomic.store<u32>(control, load<u32>(control, TAKEN) + 1, TAKEN);
+  if (!isMessage) atomic.store<u32>(control, load<u32>(control, TAKEN) + sentCost, TAKEN);
   const tail = load<u32>(control + TAIL) + (isMessage ? 1 : unitsFor(sentSize));
   atomic.store<u32>(control + TAIL, tail);
   if (atomic.load<u32>(control + WRITER_SLEEPS) === 0) return;

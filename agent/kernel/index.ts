@@ -54,6 +54,7 @@ export { FILES_SCRATCH_BYTES, beginFiles, takeBlob, useWasi, wantsBlob } from '.
 export { allocate } from './memory';
 export { OID_ROOM, nodeCount, setNodes } from './nodes';
 export { setCollects } from './objects';
+export { useQueues } from './owners';
 export { beginPlan, nextWanted, planTree, wantedTrees } from './plan';
 export { releaseMessage, takeEntries } from './queue';
 export {
@@ -63,6 +64,7 @@ export {
   faultDeltaSize,
   faultRow,
   lateCount,
+  planArrived,
   madeBytes,
   setResolver,
   takeLate,
@@ -81,7 +83,6 @@ export {
   stopBefore,
   takeInflated,
   taken,
-  useQueues,
   wholeCount,
 } from './scanner';
 export { setTable } from './table';

@@ -74,6 +74,12 @@ function isWanted(node: i32): bool {
   return modeOf(node) === DIRECTORY && (treeBitsOf(node) & TREE_WANTED) !== 0;
 }
 
+/** Whether the tree of that oid is wanted anywhere. */
+export function wantsTree(oid: usize): bool {
+  const node = firstOf(oid, true);
+  return node !== NONE && isWanted(node);
+}
+
 /** Takes the tree [content, content + size) of that oid wherever it is wanted. Not PLANNED: nothing more is taken as it passes. */
 export function planTree(oid: usize, content: usize, size: u32): i32 {
   for (let node = firstOf(oid, true); node !== NONE; node = nextOf(node)) {

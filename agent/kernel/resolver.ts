@@ -16,7 +16,8 @@ import {
 import { takeBlob, wantsBlob } from './files';
 import { FAULT, NEEDS_INPUT, inflate } from './inflate';
 import { takeObject } from './objects';
-import { BLOB, NO_BASE, OFS_DELTA, baseOf, setType, sizeOf, typeOf } from './table';
+import { planTree, wantedTrees, wantsTree } from './plan';
+import { BLOB, NO_BASE, OFS_DELTA, TREE, baseOf, oidAt, setType, sizeOf, typeOf } from './table';
 
 /** Reads what the pack's file has of `row`, behind its header; returns its bytes, or 0: more than `limit`. */
 declare function readStored(row: i32, to: usize, limit: u32): u32;
@@ -82,6 +83,11 @@ export function take(row: i32, isDelta: bool, content: usize, size: u32): i32 {
 
 function takeWhole(row: i32, content: usize, size: u32): i32 {
   takeObject(row, typeOf(row), content, size, 0, 0);
+  return takeMade(row, content, size);
+}
+
+/** Keeps the content of an object that has its name, for the deltas on it. */
+export function takeMade(row: i32, content: usize, size: u32): i32 {
   if (!admits(size)) return DONE;
   const kept = reserve(size);
   memory.copy(kept, content, size);
@@ -116,6 +122,27 @@ export function takeLate(from: i32, end: i32): i32 {
     if (content === 0) continue;
     takeBlob(row, content, sizeAt(content));
     lateCount++;
+  }
+  return DONE;
+}
+
+/**
+ * Plans the trees that are wanted, of the rows [from, end) that have their names, and what these want in
+ * turn. DONE or why not; what is too large to be made here is passed over.
+ */
+export function planArrived(from: i32, end: i32): i32 {
+  fault = DONE;
+  for (let isNew = true; isNew && wantedTrees > 0;) {
+    isNew = false;
+    for (let row = from; row < end && wantedTrees > 0; row++) {
+      if (typeOf(row) !== TREE || !wantsTree(oidAt(row))) continue;
+      const content = contentOf(row);
+      if (fault !== DONE) return fault;
+      if (content === 0) continue;
+      // What is refused is met again by the checkout, which says why.
+      planTree(oidAt(row), content, sizeAt(content));
+      isNew = true;
+    }
   }
   return DONE;
 }

@@ -16,10 +16,19 @@ import {
   headerLength,
   parseEntryHeader,
 } from './entry-header';
-import { passes, placeIn, send, waitingCost } from './entry-ring';
 import { FAULT, NEEDS_INPUT, inflate } from './inflate';
 import { OID_ROOM, control } from './nodes';
 import { nameObject } from './objects';
+import {
+  HERE,
+  ownerOfDelta,
+  ownerOfNew,
+  passesTo,
+  placeFor,
+  sendTo,
+  setOwner,
+  setOwners,
+} from './owners';
 import { planTree, wantedTrees } from './plan';
 import { DONE, take } from './resolver';
 import {
@@ -49,13 +58,6 @@ export const WRONG_HEADER: i32 = 6;
 /** The next entry's stream is refused: `placed` is where its content was to go. */
 export const WRONG_STREAM: i32 = 7;
 
-/** `owner` of what this thread makes itself; others are 1 + the thread. */
-const HERE: i32 = 0;
-/** Who has so much waiting gets no new base: what is left for one thread alone at the end, too. */
-const ENOUGH: u32 = 3 << 20;
-/** Bytes of a queue in `rings`: where its control and its bytes are, and its units. */
-const RING_BYTES: usize = 16;
-
 /** Rows in use. */
 export let count: i32 = 0;
 /** Rows that are stored whole. */
@@ -66,6 +68,7 @@ export let packOffset: f64 = 0;
 export let taken: usize = 0;
 /** Bytes that inflating made so far. */
 export let inflatedBytes: f64 = 0;
+/** Who makes the entry: owners.ts. */
 export let owner: i32 = 0;
 export let placed: usize = 0;
 /** The row that the entry builds on, NO_BASE or BASE_BY_OID. */
@@ -78,10 +81,6 @@ let inflatedLimit: f64 = 0;
 let chainDepth: u32 = 0;
 /** Room for the content of one entry that is made here. */
 let scratch: usize = 0;
-/** Per row: HERE, or 1 + the thread. */
-let owners: usize = 0;
-let rings: usize = 0;
-let ringCount: i32 = 0;
 /** A bit for each type to stop before. */
 let stops: u32 = 0;
 
@@ -100,13 +99,7 @@ export function setScanner(
   inflatedLimit = expandedLimit;
   chainDepth = depthLimit;
   scratch = scratchAt + HEADROOM;
-  owners = ownersAt;
-}
-
-/** From now on new bases go to these queues, RING_BYTES each. */
-export function useQueues(ringsAt: usize, queues: i32): void {
-  rings = ringsAt;
-  ringCount = queues;
+  setOwners(ownersAt);
 }
 
 /** The scan comes back before the next entry of the type, once. */
@@ -161,10 +154,9 @@ export function takeInflated(used: u32): i32 {
   taken = entryEnd;
   if (wantedTrees > 0 && entryType === TREE) showTree(placed, size);
   const isDelta = entryType >= OFS_DELTA;
-  store<u8>(owners + usize(row), owner);
+  setOwner(row, owner);
   if (owner === HERE) return take(row, isDelta, placed, size);
-  const ring = rings + usize(owner - 1) * RING_BYTES;
-  send(load<u32>(ring), load<u32>(ring, 4), load<u32>(ring, 8), row, size, isDelta);
+  sendTo(owner, row, isDelta, placed, size);
   return DONE;
 }
 
@@ -198,32 +190,16 @@ function findBase(): bool {
   return entrySize <= objectBytes && inflatedBytes + f64(entrySize) <= inflatedLimit;
 }
 
-/** A delta goes where its base went, since that is where the base's content is; false: wait for room. */
+/** False: wait for room where it goes. */
 function place(size: u32): bool {
-  if (base >= 0) owner = load<u8>(owners + usize(base));
-  else owner = base === NO_BASE ? leastBusy() : HERE;
+  owner = base === BASE_BY_OID ? HERE : base === NO_BASE ? ownerOfNew() : ownerOfDelta(base);
   if (owner !== HERE) {
-    const ring = rings + usize(owner - 1) * RING_BYTES;
-    const units = load<u32>(ring, 8);
-    if (passes(size, units)) {
-      placed = placeIn(load<u32>(ring), load<u32>(ring, 4), units, size);
+    if (passesTo(owner, size)) {
+      placed = placeFor(owner, size);
       return placed !== 0;
     }
     owner = HERE;
   }
   placed = scratch;
   return true;
-}
-
-/** This thread has the stream to inflate: it helps when all others have enough to do. */
-function leastBusy(): i32 {
-  let best = HERE;
-  let least = ENOUGH;
-  for (let index: i32 = 0; index < ringCount; index++) {
-    const waiting = waitingCost(load<u32>(rings + usize(index) * RING_BYTES));
-    if (waiting >= least) continue;
-    least = waiting;
-    best = index + 1;
-  }
-  return best;
 }

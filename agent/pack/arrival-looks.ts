@@ -9,9 +9,7 @@ import type { EntryScanner } from './entry-scanner.ts';
 import { LateShare, createLateJob } from './late-contents.ts';
 import type { PackThreads } from './pack-threads.ts';
 
-/** Looks for any number of objects: 10 to 30 ms each for 100,000. */
-const WIDE_LOOKS = 4;
-/** After this part of all objects, all that have come are looked at, not only what is new. */
+/** After this part of all objects, all that have come are looked at, not only what is new: up to 2 ms for 100,000. */
 const FAR_LOOK_SHARE = 1 / 16;
 
 export interface LooksContext {
@@ -32,8 +30,6 @@ export class ArrivalLooks {
   #blobsBegan = false;
   /** Where the last two looks ended. What the threads had not named yet by one, they have by the next. */
   #looked: [number, number] = [0, 0];
-  #wideLooks = WIDE_LOOKS;
-  #nextWideLook = 0;
   /** A row. */
   #nextFarLook = 0;
   /** An offset in the pack. */
@@ -65,8 +61,7 @@ export class ArrivalLooks {
     this.#blobsBegan = true;
     if (observer?.wantsTrees !== true) return;
     await threads.drained();
-    using objects = this.#objects();
-    observer.takeArrived(objects);
+    this.#plan(0);
   }
 
   /** Looks at what has come behind blobs. */
@@ -78,13 +73,10 @@ export class ArrivalLooks {
     this.#nextLook = endOffset + this.#context.lookBytes;
     const isFarBack = count >= this.#nextFarLook;
     if (isFarBack) this.#nextFarLook = count + scanner.totalObjects * FAR_LOOK_SHARE;
-    const isAllSeen = this.#look(observer, this.#objects(isFarBack ? 0 : this.#looked[0]));
+    const from = isFarBack ? 0 : this.#looked[0];
     this.#looked = [this.#looked[1], count];
-    if (!isAllSeen && this.#wideLooks > 0 && count >= this.#nextWideLook) {
-      this.#wideLooks--;
-      this.#nextWideLook = count + scanner.totalObjects * FAR_LOOK_SHARE;
-      this.#look(observer, this.#objects());
-    }
+    if (this.#message === null) this.#beginWith(observer, from);
+    if (this.#message !== null && observer.wantsTrees) this.#plan(from);
     this.#isBehind = this.#message !== null;
     this.#isDone = this.#message !== null && !observer.wantsTrees;
   }
@@ -112,20 +104,15 @@ export class ArrivalLooks {
     await this.#telling;
   }
 
-  /** False when not all that is wanted was looked for. */
-  #look(observer: ArrivalObserver, look: ArrivedObjects): boolean {
-    using objects = look;
-    if (this.#message === null) this.#begin(observer, objects);
-    if (this.#message !== null && observer.wantsTrees) observer.takeArrived(objects);
-    return !objects.isExhausted;
+  #plan(from: number): void {
+    const { resolver, table } = this.#context.scanner;
+    resolver.planArrived(from, table.count, table.endOffset);
   }
 
-  #beginWith(observer: ArrivalObserver): void {
-    using objects = this.#objects();
-    this.#begin(observer, objects);
-  }
-
-  #begin(observer: ArrivalObserver, objects: ArrivedObjects): void {
+  /** @param from where given, objects are looked for in the rows from there on. */
+  #beginWith(observer: ArrivalObserver, from?: number): void {
+    const { scanner, fd } = this.#context;
+    using objects = new ArrivedObjects(scanner.table, fd, from);
     this.#message = observer.beforeTrees(objects, this.#context.scanner.resolver);
     if (this.#message !== null) this.tellThreads();
   }
@@ -135,9 +122,5 @@ export class ArrivalLooks {
     const { resolver, table } = this.#context.scanner;
     const { count, endOffset } = table;
     return new LateShare(createLateJob({ message, count, endOffset }), resolver);
-  }
-
-  #objects(newFrom?: number): ArrivedObjects {
-    return new ArrivedObjects(this.#context.scanner.table, this.#context.fd, newFrom);
   }
 }

@@ -14,8 +14,6 @@ export interface ArrivalObserver {
    * threads, where a CheckoutMaker begins the same.
    */
   beforeTrees(objects: ArrivedObjects, host: KernelHost): object | null;
-  /** Called before the first blob, and now and then afterwards, while trees are wanted. */
-  takeArrived(objects: ArrivedObjects): void;
   /**
    * Called when all objects have their names and threads are there to help: the same message; null when
    * there is nothing more to be taken.

@@ -115,6 +115,12 @@ export class ArrivalResolver implements KernelHost {
     }
   }
 
+  /** Plans the trees that are wanted, of the rows [from, end) that have their names; the last one ends at `endOffset`. */
+  planArrived(from: number, end: number, endOffset: number): void {
+    this.#reader.endOffset = endOffset;
+    this.requireDone(this.kernel.planArrived(from, end));
+  }
+
   /**
    * Gives the rows [from, end) to the files that miss their contents; the last row there is ends at
    * `endOffset`. Returns how many there were. Throws PackError, and what writing a file throws.

@@ -19,9 +19,6 @@ export class ArrivedObjects {
   #slots: Int32Array | null = null;
   #searches = 0;
   readonly #newFrom: number | null;
-  /** Whether something was asked for, and not looked for, because it would take too long. */
-  isExhausted = false;
-
   /** @param newFrom where given, a few objects are looked for in the rows from there on. */
   constructor(table: EntryTable, fd: number, newFrom?: number) {
     this.#newFrom = newFrom ?? null;
@@ -64,10 +61,8 @@ export class ArrivedObjects {
 
   #find(oid: Buffer): number {
     if (this.#slots === null && this.#searches++ < SEARCHES) return this.#search(oid);
-    if (this.#newFrom !== null) {
-      this.isExhausted = true;
-      return NO_ROW;
-    }
+    // More would take too long, again and again.
+    if (this.#newFrom !== null) return NO_ROW;
     return this.#lookUp((this.#slots ??= this.#makeSlots()), oid);
   }
 

@@ -16,7 +16,9 @@ const TAIL = 1;
 /** 1 while the reader sleeps on HEAD, or the writer on TAIL. */
 const READER_SLEEPS = 2;
 const WRITER_SLEEPS = 3;
-/** Two more are the kernel's. */
+/** The cost of all entries that were sent, and of those that were given back. */
+const SENT = 4;
+const TAKEN = 5;
 const CELLS = 6;
 
 /** A queue's in the kernel's list: its addresses, and a word that is free. */
@@ -85,8 +87,9 @@ export class EntryRingWriter {
     Atomics.store(this.#control, WRITER_SLEEPS, 0);
   }
 
+  /** All entries were taken; a message may wait, for a thread that is not up yet. */
   get isDrained(): boolean {
-    return Atomics.load(this.#control, TAIL) === this.#head;
+    return Atomics.load(this.#control, TAKEN) === Atomics.load(this.#control, SENT);
   }
 
   get #head(): number {

@@ -19,9 +19,10 @@ import { EntryScanner } from './entry-scanner.ts';
 import { oidOf } from './entry-table.ts';
 import { writeIdx } from './idx-writer.ts';
 import { createLateJob, takeLate } from './late-contents.ts';
+import { kernelModule } from './kernel.ts';
 import { PACK_TUNING, type PackLimits, type PackTuning } from './limits.ts';
 import { findBrokenRow } from './link-check.ts';
-import { LinkCollector, collectUnseen } from './object-links.ts';
+import { LinkCollector, collectUnseen, type LinkSeeds } from './object-links.ts';
 import { PackMemory } from './pack-memory.ts';
 import { PackFiles, sync, type TemporaryFile } from './pack-files.ts';
 import type { PackSource } from './pack-source.ts';
@@ -61,6 +62,15 @@ export interface IngestOutcome {
   readonly brokenOid: string | null;
 }
 
+/** Compiles the kernel while nothing else is to be done. What fails here is met again, and said, by the ingest. */
+export function prepareIngest(): void {
+  try {
+    kernelModule();
+  } catch {
+    // See above.
+  }
+}
+
 /** Takes the whole stream. Throws PackError, MountError (the disk), or the signal's reason. */
 export async function ingestPack(
   source: PackSource,
@@ -70,24 +80,21 @@ export async function ingestPack(
   try {
     using files = new PackFiles(context.packDir);
     const pack = files.create('tmp_pack_');
-    const tuning = tuningFor(context);
+    const tuning = { ...PACK_TUNING, ...context.tuning };
     const { limits, collectLinks = false } = context;
     const { fd } = pack;
     const memory = new PackMemory();
     const linkSeeds = collectLinks ? makeLinkSeeds() : null;
     const directory = context.observer?.directory ?? null;
     using scanner = new EntryScanner({ fd, memory, limits, tuning, linkSeeds, directory });
-    return await new Ingest(context, tuning, memory, scanner, fd).run(source, files, pack);
+    return await new Ingest(context, tuning, memory, scanner, fd, linkSeeds).run(
+      source,
+      files,
+      pack,
+    );
   } catch (error) {
     throw asStorageError(error, 'storing the pack');
   }
-}
-
-/** Where processes share the cores, and packs a process, each has less for contents. */
-function tuningFor({ tuning, turn }: IngestContext): PackTuning {
-  const alone = { ...PACK_TUNING, ...tuning };
-  if (turn === undefined || turn.threads > 0) return alone;
-  return { ...alone, contentRingBytes: alone.contentRingBytes / 2 };
 }
 
 class Ingest {
@@ -106,8 +113,9 @@ class Ingest {
     memory: PackMemory,
     scanner: EntryScanner,
     fd: number,
+    linkSeeds: LinkSeeds | null,
   ) {
-    this.#links = context.collectLinks === true ? new LinkCollector() : undefined;
+    this.#links = linkSeeds === null ? undefined : new LinkCollector(linkSeeds);
     this.#memory = memory;
     this.#context = context;
     this.#tuning = tuning;
@@ -184,8 +192,6 @@ class Ingest {
 
   /** Looks for broken links and takes what is late, while this thread sorts and writes. */
   async #useThreads(threads: PackThreads, late: object | null): Promise<string | null> {
-    // Nothing is left for them to do then, and it takes a while until they are gone.
-    await using _done = threads;
     const [brokenOid] = await both(this.#findBroken(threads), this.#takeLate(threads, late));
     await threads.end();
     return brokenOid;

@@ -140,6 +140,7 @@ export interface Kernel {
   stopBefore(type: number): void;
   takeBlob(row: number, content: number, size: number): void;
   takeEntries(control: number, bytes: number, units: number): number;
+  planArrived(from: number, end: number): number;
   takeLate(from: number, end: number): number;
   takeInflated(used: number): number;
   takeLinks(

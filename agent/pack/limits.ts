@@ -62,7 +62,7 @@ export const PACK_TUNING: PackTuning = {
   aheadBytes: 64 * MiB,
   streamBytes: MiB,
   baseCacheBytes: 64 * MiB,
-  contentRingBytes: 16 * MiB,
+  contentRingBytes: 8 * MiB,
   entryRingBytes: 4 * MiB,
   threads: Math.min(3, availableParallelism() - 1),
   threadedBytes: 8 * MiB,

@@ -4,7 +4,6 @@
  * object that names it. Content that Git could not read ends in silence here: whether objects are
  * well-formed is not asked.
  */
-import { randomInt } from 'node:crypto';
 import type { ArrivedObjects } from './arrived-objects.ts';
 import { OBJECT_TYPE, OID_BYTES } from './entry-header.ts';
 
@@ -22,11 +21,19 @@ export interface Links {
   readonly namedBy: Int32Array;
 }
 
+/** Not to be guessed: who makes oids that collide must not slow a lookup. */
+export type LinkSeeds = readonly [number, number];
+
 export class LinkCollector {
+  readonly #seeds: LinkSeeds;
   #bits = FIRST_BITS;
   #words = new Int32Array(2 * 2 ** FIRST_BITS);
   #namedBy = new Int32Array(2 ** FIRST_BITS);
   #count = 0;
+
+  constructor([high, low]: LinkSeeds) {
+    this.#seeds = [high | 1, low | 1];
+  }
 
   get links(): Links {
     return { words: this.#words, namedBy: this.#namedBy };
@@ -75,7 +82,8 @@ export class LinkCollector {
   #add(high: number, low: number, row: number): void {
     const words = this.#words;
     const mask = this.#namedBy.length - 1;
-    let place = placeOf(high, low) & mask;
+    const [seedHigh, seedLow] = this.#seeds;
+    let place = ((Math.imul(high, seedHigh) ^ Math.imul(low, seedLow)) >>> 7) & mask;
     while (words[2 * place] !== 0 || words[2 * place + 1] !== 0) {
       if (words[2 * place] === high && words[2 * place + 1] === low) return;
       place = (place + 1) & mask;
@@ -114,11 +122,4 @@ export function collectUnseen(
 
 function wordAt(bytes: Buffer, at: number): number {
   return bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24);
-}
-
-/** Odd and not to be guessed: who makes oids that collide must not slow a lookup. */
-const [SEED_HIGH, SEED_LOW] = [randomInt(2 ** 31) * 2 + 1, randomInt(2 ** 31) * 2 + 1];
-
-function placeOf(high: number, low: number): number {
-  return (Math.imul(high, SEED_HIGH) ^ Math.imul(low, SEED_LOW)) >>> 7;
 }

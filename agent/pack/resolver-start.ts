@@ -8,6 +8,7 @@ import type { EntryColumns } from './entry-table.ts';
 import { KERNEL_PAGE_BYTES, type Kernel } from './kernel.ts';
 import type { PackLimits, PackTuning } from './limits.ts';
 import { HEADROOM, SLACK } from './object-hash.ts';
+import type { LinkSeeds } from './object-links.ts';
 import type { PackMemory } from './pack-memory.ts';
 
 const CONTENT_RING_UNIT = 64;
@@ -43,11 +44,10 @@ export interface ResolverStart {
   readonly directory: string | null;
   readonly places: Places;
   /** Of the tables of links, the same ones for a whole pack (link-check.ts); null: none are collected. */
-  readonly linkSeeds: readonly [number, number] | null;
+  readonly linkSeeds: LinkSeeds | null;
 }
 
-/** Not to be guessed: who makes oids that collide must not slow a lookup. */
-export function makeLinkSeeds(): readonly [number, number] {
+export function makeLinkSeeds(): LinkSeeds {
   return [randomInt(2 ** 32), randomInt(2 ** 32)];
 }
 

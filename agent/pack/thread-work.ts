@@ -22,7 +22,8 @@ export function serveThread(makeCheckout: CheckoutMaker | undefined): void {
   port.once('message', (start: ThreadStart) => {
     let arrived: Arrived = { found: [] };
     const { memory } = start.resolver;
-    const links = start.resolver.linkSeeds === null ? undefined : new LinkCollector();
+    const { linkSeeds } = start.resolver;
+    const links = linkSeeds === null ? undefined : new LinkCollector(linkSeeds);
     port.on('message', (job: ThreadJob) => {
       port.postMessage(
         answer(() => {

@@ -28,8 +28,12 @@ describe('a number with a name is the same for the kernel and for TypeScript', (
   it.each([
     ['agent/kernel/scanner.ts', 'agent/pack/entry-scanner.ts', []],
     ['agent/kernel/resolver.ts', 'agent/pack/arrival-resolver.ts', []],
-    // A mark that the kernel writes and reads alone.
-    ['agent/kernel/entry-ring.ts', 'agent/pack/arrival-resolver.ts', ['FRONT']],
+    // A mark, and kinds of entries, that the kernel writes and reads alone.
+    [
+      'agent/kernel/entry-ring.ts',
+      'agent/pack/arrival-resolver.ts',
+      ['FRONT', 'WHOLE', 'DELTA', 'MADE'],
+    ],
     ['agent/kernel/content-ring.ts', 'agent/pack/object-hash.ts', []],
     // Whatever is neither of the others.
     ['agent/kernel/plan.ts', 'agent/checkout/plan.ts', ['PLAN_FULL']],
@@ -56,7 +60,7 @@ describe('a number with a name is the same for the kernel and for TypeScript', (
     const inKernel = constantsOf('agent/kernel/entry-ring.ts');
     const ours = constantsOf('agent/pack/entry-ring.ts');
     expect(ours.get('UNIT')).toBe(inKernel.get('UNIT'));
-    for (const name of ['HEAD', 'TAIL', 'READER_SLEEPS', 'WRITER_SLEEPS']) {
+    for (const name of ['HEAD', 'TAIL', 'READER_SLEEPS', 'WRITER_SLEEPS', 'SENT', 'TAKEN']) {
       // Here words are counted, there bytes.
       expect(ours.get(name)! * 4, name).toBe(inKernel.get(name));
     }

@@ -16,8 +16,10 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import type { BlobSource } from '../../agent/checkout/blob-source.ts';
 import { EarlyCheckout } from '../../agent/checkout/early-checkout.ts';
 import { STATE } from '../../agent/checkout/node-table.ts';
+import { Pace } from '../../agent/checkout/pace.ts';
 import type { WasiFunctions } from '../../agent/pack/kernel-imports.ts';
 import { CheckoutKernel } from '../../agent/pack/kernel-host.ts';
 import { Wasi } from '../../agent/pack/wasi.ts';
@@ -42,6 +44,7 @@ class Worktree implements Disposable {
   readonly #host: CheckoutKernel;
   readonly #oids: Buffer;
   readonly #contents: readonly string[];
+  readonly #trees: Pick<BlobSource, 'read'>;
 
   /** @param files mode, name, content; @param change what becomes of WASI's functions. */
   constructor(
@@ -58,9 +61,7 @@ class Worktree implements Disposable {
     const root = treeOf([['40000', 'sub dir', tree.oid]]);
     this.checkout = new EarlyCheckout(directory, root.oid, undefined, host);
     const contents = new Map([tree, root].map(({ oid, content }) => [oid, content]));
-    this.checkout.takeArrived({
-      read: (oid) => ({ type: 'tree' as const, content: contents.get(oid)! }),
-    });
+    this.#trees = { read: (oid) => ({ type: 'tree', content: contents.get(oid)! }) };
     this.#contents = files.map(([, , content]) => content);
     this.#oids = host.take(files.length * 20);
     for (const [row, content] of this.#contents.entries()) {
@@ -72,7 +73,8 @@ class Worktree implements Disposable {
     this.#host = host;
   }
 
-  write(): void {
+  async write(): Promise<void> {
+    await this.checkout.complete(this.#trees, new Pace(undefined));
     for (const [row, content] of this.#contents.entries()) {
       const bytes = Buffer.from(content);
       const room = this.checkout.files.roomFor(bytes.length);
@@ -151,9 +153,9 @@ function expectFiles(): void {
 }
 
 describe('the kernel writes files', () => {
-  it('by WASI, with the stat data that the system gives, but for the first and executables', () => {
+  it('by WASI, with the stat data that the system gives, but for the first and executables', async () => {
     using worktree = new Worktree(FILES);
-    worktree.write();
+    await worktree.write();
     expectFiles();
     worktree.expectStats();
     expect(worktree.written).toHaveBeenCalledTimes(2);
@@ -161,12 +163,12 @@ describe('the kernel writes files', () => {
     expect(worktree.stateOf('nearly-lfs')).toBe(STATE.written);
   });
 
-  it('with the group of a directory that hands it on', ({ skip }) => {
+  it('with the group of a directory that hands it on', async ({ skip }) => {
     if (process.getuid?.() !== 0) skip('only root gives a directory to a group');
     chownSync(directory, 0, 12_345);
     chmodSync(directory, 0o2755);
     using worktree = new Worktree(FILES);
-    worktree.write();
+    await worktree.write();
     worktree.expectStats();
     expect(statSync(join(directory, 'sub dir/twin')).gid).toBe(12_345);
   });
@@ -179,24 +181,22 @@ describe('the kernel writes files', () => {
     ['fd_filestat_set_times', { fd_filestat_set_times: failing(EXIO) }],
     ['fd_filestat_get', { fd_filestat_get: failing(EXIO) }],
     ['a write that ends early', { fd_write: failing(0) }],
-  ] as const)('by node:fs where WASI fails: %s', (_name, functions) => {
+  ] as const)('by node:fs where WASI fails: %s', async (_name, functions) => {
     using worktree = new Worktree(FILES, () => functions);
-    worktree.write();
+    await worktree.write();
     expectFiles();
     worktree.expectStats();
   });
 
-  it('and refuses what somebody else has made, which stays', () => {
+  it('and refuses what somebody else has made, which stays', async () => {
     using worktree = new Worktree(FILES);
     mkdirSync(join(directory, 'sub dir'));
     writeFileSync(join(directory, 'sub dir/twin'), 'mine');
-    expect(() => {
-      worktree.write();
-    }).toThrow(expect.objectContaining({ code: 'TREE_PATH_REFUSED' }));
+    await expect(worktree.write()).rejects.toMatchObject({ code: 'TREE_PATH_REFUSED' });
     expect(readFileSync(join(directory, 'sub dir/twin'), 'utf8')).toBe('mine');
   });
 
-  it('and holds no descriptor of the worktree afterwards', () => {
+  it('and holds no descriptor of the worktree afterwards', async () => {
     const held = (): string[] =>
       readdirSync('/proc/self/fd').flatMap((fd) => {
         try {
@@ -207,7 +207,7 @@ describe('the kernel writes files', () => {
       });
     {
       using worktree = new Worktree(FILES);
-      worktree.write();
+      await worktree.write();
       expect(held()).toContain(directory);
     }
     expect(held().filter((path) => path.startsWith(directory))).toEqual([]);

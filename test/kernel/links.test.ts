@@ -21,7 +21,7 @@ beforeAll(() => {
 });
 beforeEach(() => {
   kernel.initLinks(...SEEDS);
-  collector = new LinkCollector();
+  collector = new LinkCollector(SEEDS);
   row = 0;
 });
 

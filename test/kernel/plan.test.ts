@@ -69,14 +69,15 @@ describe('the kernel plans trees', () => {
       const expected = read(bytes);
       const checkout = new EarlyCheckout('', oid, bytes.length, host);
       if (expected === null) {
-        expect(() => {
-          checkout.takeArrived(trees);
-        }).toThrow(AgentError);
+        await expect(checkout.complete(trees, pace)).rejects.toThrow(AgentError);
         // The same plan says it again, before anything of it is used.
         await expect(checkout.complete(trees, pace)).rejects.toThrow(AgentError);
         continue;
       }
-      checkout.takeArrived(trees);
+      await checkout.complete(trees, pace).catch((error: unknown) => {
+        // Of the trees that it names, none is there.
+        expect(error).toMatchObject({ code: 'OBJECT_MISSING' });
+      });
       const { nodes } = checkout;
       const found = expected.map((_, index) => {
         const node = 1 + index;
@@ -110,9 +111,8 @@ describe('the kernel plans trees', () => {
     let oid = trees.tree(['100644', 'f', BLOB]);
     for (let depth = 0; depth < 300; depth++) oid = trees.tree(['40000', 'd', oid]);
     const checkout = new EarlyCheckout('', oid);
-    checkout.takeArrived(trees);
-    expect(checkout.isPlanned).toBe(true);
     expect(await pathsOf(checkout, trees)).toEqual([`${'d/'.repeat(300)}f`]);
+    expect(checkout.isPlanned).toBe(true);
   });
 
   it('needs no empty tree, and leaves directories without files out', async () => {
@@ -145,7 +145,7 @@ describe('the kernel plans trees', () => {
     expect(checkout.missingCount).toBe(100_001);
   });
 
-  it('counts what is a file only', () => {
+  it('counts what is a file only', async () => {
     const trees = new Trees();
     const root = trees.tree(
       ['100644', 'a', BLOB],
@@ -155,19 +155,18 @@ describe('the kernel plans trees', () => {
       ['40000', 'e', EMPTY_TREE],
     );
     const checkout = new EarlyCheckout('', root);
-    checkout.takeArrived(trees);
+    await checkout.complete(trees, pace);
     expect(checkout.missingCount).toBe(2);
     expect(checkout.nodes.entry(2).mode).toBe(MODE.executable);
   });
 
-  it('refuses a plan that is too large, and one of too long paths', () => {
+  it('refuses a plan that is too large, and one of too long paths', async () => {
     const trees = new Trees();
     const root = trees.tree(['100644', 'a', BLOB], ['100644', 'b', BLOB], ['100644', 'c', BLOB]);
-    expect(() => {
-      new EarlyCheckout('', root, 2).takeArrived(trees);
-    }).toThrow(/more than 2 files and directories/);
-    expect(() => {
-      new EarlyCheckout(`/${'w'.repeat(4093)}`, root).takeArrived(trees);
-    }).toThrow(/too long for a file/);
+    await expect(new EarlyCheckout('', root, 2).complete(trees, pace)).rejects.toThrow(
+      /more than 2 files and directories/,
+    );
+    const deep = new EarlyCheckout(`/${'w'.repeat(4093)}`, root);
+    await expect(deep.complete(trees, pace)).rejects.toThrow(/too long for a file/);
   });
 });

@@ -82,6 +82,7 @@ const EXPORTS: { readonly [Name in keyof Kernel]: Shape<Kernel[Name]> } = {
   beginPlan: 4,
   nextWanted: 1,
   nodeCount: 'value',
+  planArrived: 2,
   planTree: 3,
   setNodes: 8,
   takeBlob: 3,
