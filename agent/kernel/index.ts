@@ -64,8 +64,8 @@ export {
   faultDeltaSize,
   faultRow,
   lateCount,
-  planArrived,
   madeBytes,
+  planArrived,
   setResolver,
   takeLate,
 } from './resolver';

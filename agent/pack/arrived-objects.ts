@@ -19,6 +19,7 @@ export class ArrivedObjects {
   #slots: Int32Array | null = null;
   #searches = 0;
   readonly #newFrom: number | null;
+
   /** @param newFrom where given, a few objects are looked for in the rows from there on. */
   constructor(table: EntryTable, fd: number, newFrom?: number) {
     this.#newFrom = newFrom ?? null;
