@@ -9,7 +9,7 @@ import type { EntryScanner } from './entry-scanner.ts';
 import { LateShare, createLateJob } from './late-contents.ts';
 import type { PackThreads } from './pack-threads.ts';
 
-/** After this part of all objects, all that have come are looked at, not only what is new: up to 2 ms for 100,000. */
+/** After this part of all objects, all that have come are looked at, not only what is new. */
 const FAR_LOOK_SHARE = 1 / 16;
 
 export interface LooksContext {
