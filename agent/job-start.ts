@@ -9,7 +9,10 @@ import type { ChildProcess } from 'node:child_process';
 import { availableParallelism, constants, getPriority, setPriority } from 'node:os';
 import type { Environment, Owner } from './host.ts';
 
-/** V8's own, for compiling and collecting: it takes four, and each start pays for them. */
+/**
+ * V8's own, for compiling and collecting: it takes four, and each start pays for them. The option is Node's,
+ * so that the code caches stay good.
+ */
 const V8_THREADS = Math.min(4, availableParallelism());
 
 /**

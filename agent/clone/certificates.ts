@@ -23,7 +23,7 @@ export async function readCertificates(environment: CloneEnvironment): Promise<s
 
 async function readBundle(path: string): Promise<string> {
   try {
-    // As above.
+    // Loaded only where needed, as TLS is: it takes a millisecond.
     const { readFile } = await import('node:fs/promises');
     return await readFile(path, 'utf8');
   } catch (error) {

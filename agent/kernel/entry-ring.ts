@@ -1,7 +1,7 @@
 /**
  * A queue of pack entries from the thread that inflates them to one that makes objects of them: the
  * first inflates right into it and the second works on the bytes where they are, so that nothing is
- * copied. One writer, one reader. An entry is 16 bytes (row, size, kind, cost), HEADROOM, the content and
+ * copied, but a base that changes its owner (owners.ts). One writer, one reader. An entry is 16 bytes (row, size, kind, cost), HEADROOM, the content and
  * SLACK; a mark in place of a row says that the queue goes on at the front, that a message waits, or
  * that it ends. Marks are written, and waits of the writer done, by agent/pack/entry-ring.ts.
  */

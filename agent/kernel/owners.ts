@@ -10,9 +10,9 @@ import { DELTA, MADE, WHOLE, passes, placeIn, send, waitingCost } from './entry-
 /** What this thread makes itself; other owners are 1 + the thread. */
 export const HERE: i32 = 0;
 
-/** Who has so much waiting gets no new base: what is left for one thread alone at the end, too. */
+/** In what `waitingCost` counts, KiB: who has so much waiting gets no new base. It is left for one thread alone at the end, too. */
 const ENOUGH: u32 = 4 << 10;
-/** Who has less gets work from here. */
+/** Who has less gets work from here: half a millisecond of it. */
 const LITTLE: u32 = 512;
 /** Bytes of a queue in `rings`: where its control and its bytes are, and its units. */
 const RING_BYTES: usize = 16;
