@@ -9,12 +9,14 @@ import type { Bundle } from '../agent/bundle.ts';
 
 const { setFlagsFromString } = v8;
 
+const NEEDED = ['--expose-gc', '--allow-natives-syntax', '--no-allow-natives-syntax'];
+
 /** From now on in this process, whatever flags the bundle sets. */
 export function keepFlags(): void {
   setFlagsFromString('--no-flush-bytecode');
   v8.setFlagsFromString = (flag) => {
-    // It calls gc() right after it.
-    if (flag === '--expose-gc') setFlagsFromString(flag);
+    // It calls gc() right after the first, and compiles V8's own syntax between the others.
+    if (NEEDED.includes(flag)) setFlagsFromString(flag);
   };
 }
 

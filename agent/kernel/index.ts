@@ -85,4 +85,5 @@ export {
   taken,
   wholeCount,
 } from './scanner';
+export { SHA1_SCRATCH_BYTES, initSha1, sha1 } from './sha1';
 export { setTable } from './table';

@@ -1,14 +1,20 @@
 /**
  * What every object goes through when its content is at hand, whoever made it: its header before
- * it for SHA-1, a call to TypeScript, which hashes it (the native SHA-1 is four times faster than any in
- * here), the links of the history, and the files that have it as their content.
+ * it, SHA-1, the links of the history, and the files that have it as their content.
  */
 import { takeBlob } from './files';
 import { takeLinks } from './links';
+import { sha1 } from './sha1';
 import { BLOB, COMMIT, TAG, TREE, oidAt } from './table';
 
 /** Puts the SHA-1 of [from, end) to `to`. */
 declare function hash(from: usize, end: usize, to: usize): void;
+
+/**
+ * Up to so many bytes are hashed here, which is faster than a call to OpenSSL: 0.7 against 1.5 µs for 300
+ * bytes, as much for 1,100, half as fast for 8,000.
+ */
+const HASHED_HERE_BYTES: usize = 1024;
 
 /** Names that end in a space, last byte first in memory. */
 const COMMIT_NAME: u64 = 0x20_74_69_6d_6d_6f_63;
@@ -38,7 +44,10 @@ export function takeObject(
 
 /** Puts the oid of [content, content + size) to `to`; HEADROOM before `content` is free. */
 export function nameObject(type: i32, content: usize, size: u32, to: usize): void {
-  hash(putHeader(type, content, size), content + size, to);
+  const from = putHeader(type, content, size);
+  const end = content + size;
+  if (end - from <= HASHED_HERE_BYTES) sha1(from, end, to);
+  else hash(from, end, to);
 }
 
 /** "type size NUL" right before `content`; its address. */

@@ -5,8 +5,9 @@
  * does it again, and throws the typed error.
  */
 import { readFileSync } from 'node:fs';
-import { AgentError, PackError, errnoOf } from '../errors.ts';
+import { AgentError, errnoOf } from '../errors.ts';
 import { builtFile } from '../own-files.ts';
+import { readKernelCode } from './kernel-code.ts';
 import type { KernelImports } from './kernel-imports.ts';
 
 /**
@@ -72,6 +73,7 @@ export interface Kernel {
   initCrc32(scratch: number): void;
   initInflate(scratch: number): void;
   initLinks(seedHigh: number, seedLow: number): void;
+  initSha1(scratch: number): void;
   readonly lateCount: Value;
   linkNamedBy(): number;
   linkPlaces(): number;
@@ -83,6 +85,7 @@ export interface Kernel {
   nextWanted(from: number): number;
   readonly nodeCount: Value;
   readonly OID_ROOM: Value;
+  readonly SHA1_SCRATCH_BYTES: Value;
   orderNodes(files: number, directories: number): void;
   readonly owner: Value;
   readonly packOffset: Value;
@@ -136,6 +139,8 @@ export interface Kernel {
     depths: number,
     oids: number,
   ): void;
+  /** Puts the 20 bytes to `to`. */
+  sha1(from: number, end: number, to: number): void;
   skip(bytes: number): void;
   stopBefore(type: number): void;
   takeBlob(row: number, content: number, size: number): void;
@@ -167,10 +172,6 @@ export interface Value {
   readonly value: number;
 }
 
-export const KERNEL_PAGE_BYTES = 2 ** 16;
-/** As in agent/kernel/asconfig.json: all that an address reaches. */
-const MAXIMUM_PAGES = 2 ** 16;
-
 let compiled: WebAssembly.Module | undefined;
 
 /** This process's module; a thread is sent its process's. @throws INTERNAL where the build is damaged. */
@@ -179,35 +180,15 @@ export function kernelModule(): WebAssembly.Module {
   return compiled;
 }
 
-/** 1 ms: most of it is done in the background, function by function, while they are called. */
+/** 1 ms; where there is no code for it, V8 does most in the background, while the kernel runs. */
 export function compileKernel(path: string): WebAssembly.Module {
   try {
-    return new WebAssembly.Module(readFileSync(path));
+    const kernel = readFileSync(path);
+    return readKernelCode(path, kernel) ?? new WebAssembly.Module(kernel);
   } catch (error) {
     if (!(error instanceof WebAssembly.CompileError) && errnoOf(error) === undefined) throw error;
     throw damaged(`expected the kernel in ${path}`, error);
   }
-}
-
-/** Of at least so many bytes, all zero; the system commits a page when it is written. */
-export function createKernelMemory(bytes = 0): WebAssembly.Memory {
-  return asLimit(
-    () =>
-      new WebAssembly.Memory({
-        initial: Math.ceil(bytes / KERNEL_PAGE_BYTES),
-        maximum: MAXIMUM_PAGES,
-        shared: true,
-      }),
-  );
-}
-
-/**
- * Makes it larger by whole pages; returns the address of these zeros, in one step, whatever other threads
- * take. `memory.buffer` is another one then, in every thread.
- */
-export function growKernelMemory(memory: WebAssembly.Memory, bytes: number): number {
-  const pages = Math.ceil(bytes / KERNEL_PAGE_BYTES);
-  return asLimit(() => memory.grow(pages)) * KERNEL_PAGE_BYTES;
 }
 
 /** One for each thread: the kernel's own variables are the instance's. */
@@ -230,18 +211,4 @@ function damaged(expected: string, cause: unknown): AgentError {
   const found = cause instanceof Error ? cause.message : String(cause);
   const remedy = 'Files of mount-agent are missing or of another version: install it again.';
   return new AgentError('INTERNAL', `${expected}, found: ${found}`, { cause, remedy });
-}
-
-/** V8 reserves 8 to 10 GiB of addresses for each memory, so that no access needs a check. */
-function asLimit<T>(allocate: () => T): T {
-  try {
-    return allocate();
-  } catch (error) {
-    if (!(error instanceof RangeError)) throw error;
-    throw new PackError('PACK_LIMIT', `no addresses for the memory of a clone: ${error.message}`, {
-      cause: error,
-      remedy:
-        'Lift the limit on address space (ulimit -v): each clone reserves 10 GiB of addresses.',
-    });
-  }
 }

@@ -3,7 +3,7 @@
  * table, the queues and the contents. Taken in pieces, given back as a whole. The system commits a
  * page only where it is written, so that a pack's claims cost nothing.
  */
-import { createKernelMemory, growKernelMemory } from './kernel.ts';
+import { createKernelMemory, growKernelMemory } from './kernel-memory.ts';
 
 export class PackMemory {
   readonly memory: WebAssembly.Memory;

@@ -5,20 +5,22 @@
 import { randomInt } from 'node:crypto';
 import { PIECE_BYTES } from './entry-reader.ts';
 import type { EntryColumns } from './entry-table.ts';
-import { KERNEL_PAGE_BYTES, type Kernel } from './kernel.ts';
+import { KERNEL_PAGE_BYTES } from './kernel-memory.ts';
+import type { Kernel } from './kernel.ts';
 import type { PackLimits, PackTuning } from './limits.ts';
 import { HEADROOM, SLACK } from './object-hash.ts';
 import type { LinkSeeds } from './object-links.ts';
 import type { PackMemory } from './pack-memory.ts';
 
 const CONTENT_RING_UNIT = 64;
-/** At least, for the kernel's tables for inflating and CRC-32: a page each. */
+/** At least, for what the kernel inflates, checks and hashes with: a page each. */
 const SCRATCH_BYTES = KERNEL_PAGE_BYTES;
 
 /** Addresses of what one thread has for itself. */
 interface Places {
   readonly inflate: number;
   readonly crc: number;
+  readonly sha1: number;
   /** The contents of the objects made last, and where each row's is. */
   readonly contents: number;
   readonly contentBytes: number;
@@ -64,6 +66,7 @@ export function prepareResolver(
   const places = {
     inflate: take(SCRATCH_BYTES),
     crc: take(SCRATCH_BYTES),
+    sha1: take(SCRATCH_BYTES),
     contents: take(contentBytes),
     contentBytes,
     contentOfRow: take(columns.offsets.length * 4),
@@ -84,6 +87,7 @@ export function setUp(kernel: Kernel, { columns, limits, places, linkSeeds }: Re
   kernel.setTable(o!, s!, c!, b!, t!, h!, d!, i!);
   kernel.initInflate(places.inflate);
   kernel.initCrc32(places.crc);
+  kernel.initSha1(places.sha1);
   const { contents, contentBytes, contentOfRow, scratch, chain, chainRows } = places;
   kernel.setContentRing(contents, contentBytes, contentOfRow, offsets.length);
   const { deltaObjectBytes, expandedBytes } = limits;

@@ -5,12 +5,10 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { builtFile } from '../../agent/own-files.ts';
 import {
   KERNEL_PAGE_BYTES,
-  compileKernel,
   createKernelMemory,
   growKernelMemory,
-  instantiateKernel,
-  kernelModule,
-} from '../../agent/pack/kernel.ts';
+} from '../../agent/pack/kernel-memory.ts';
+import { compileKernel, instantiateKernel, kernelModule } from '../../agent/pack/kernel.ts';
 import type { Kernel } from '../../agent/pack/kernel.ts';
 import { IMPORTS } from '../kernel/instance.ts';
 
@@ -48,6 +46,7 @@ const EXPORTS: { readonly [Name in keyof Kernel]: Shape<Kernel[Name]> } = {
   initCrc32: 1,
   initInflate: 1,
   initLinks: 2,
+  initSha1: 1,
   linkNamedBy: 0,
   linkPlaces: 0,
   linkWords: 0,
@@ -69,6 +68,7 @@ const EXPORTS: { readonly [Name in keyof Kernel]: Shape<Kernel[Name]> } = {
   takeLate: 2,
   setScanner: 7,
   setTable: 8,
+  sha1: 3,
   skip: 1,
   stopBefore: 1,
   takeEntries: 3,
@@ -78,6 +78,7 @@ const EXPORTS: { readonly [Name in keyof Kernel]: Shape<Kernel[Name]> } = {
   useQueues: 2,
   FILES_SCRATCH_BYTES: 'value',
   OID_ROOM: 'value',
+  SHA1_SCRATCH_BYTES: 'value',
   beginFiles: 2,
   beginPlan: 4,
   nextWanted: 1,
@@ -136,6 +137,7 @@ describe('the kernel', () => {
     const kernel = instantiateKernel(kernelModule(), createKernelMemory(), IMPORTS);
     expect(kernel.INFLATE_SCRATCH_BYTES.value).toBeLessThanOrEqual(KERNEL_PAGE_BYTES);
     expect(kernel.CRC_SCRATCH_BYTES.value).toBeLessThanOrEqual(KERNEL_PAGE_BYTES);
+    expect(kernel.SHA1_SCRATCH_BYTES.value).toBeLessThanOrEqual(KERNEL_PAGE_BYTES);
   });
 
   it('asks for the memory', () => {
