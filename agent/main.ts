@@ -79,18 +79,21 @@ function withOwner({ owner }: Config): Host {
   return owner === null ? host : { ...host, owner: findOwner(owner, host.uid) };
 }
 
+function cloneProcesses({ jobs }: Config, { env, owner }: Host): CloneProcesses {
+  return new CloneProcesses({ env, owner, started: __spare }, jobs);
+}
+
 async function dispatch(name: CommandName, config: Config): Promise<number> {
   switch (name) {
     case 'run': {
       // Whoever asks for rescues gives the time for the last one.
       if (config.rescueDir !== null) endWithinMs += config.rescueTimeoutMs;
       const owning = withOwner(config);
-      const clones = new CloneProcesses({ ...owning, started: __spare }, config.jobs);
-      return (await import('./boot.ts')).run(config, owning, clones);
+      return (await import('./boot.ts')).run(config, owning, cloneProcesses(config, owning));
     }
     case 'mount': {
       const owning = withOwner(config);
-      const clones = new CloneProcesses({ ...owning, started: __spare }, config.jobs);
+      const clones = cloneProcesses(config, owning);
       return (await import('./mount-once.ts')).mountOnce(config, owning, clones);
     }
     case 'check':

@@ -6,8 +6,12 @@
 import { loadBundle } from './bundle.ts';
 import { startCloneProcess } from './clone/clone-process.ts';
 
-/** Commands with a bundle of their own, main-rescue: they need not load a daemon first. */
-const APART = ['rescue', 'restore'];
+/** Commands that need not load a daemon first have bundles of their own. */
+const APART = new Map([
+  ['mount', 'main-mount'],
+  ['rescue', 'main-rescue'],
+  ['restore', 'main-rescue'],
+]);
 const CLONING = ['run', 'mount'];
 
 const [, , command = '', ...rest] = process.argv;
@@ -18,6 +22,6 @@ const mayHaveOwner =
 const spare = CLONING.includes(command) && !mayHaveOwner ? startCloneProcess({ env }) : null;
 // It is tried again by whoever needs one, and can say what is wrong.
 spare?.once('error', () => undefined);
-const name = APART.includes(command) ? 'main-rescue' : 'main';
+const name = APART.get(command) ?? 'main';
 const bundle = loadBundle(import.meta.filename.replace(/main\.js$/, `${name}.bundle.js`));
 bundle.run(spare?.pid === undefined ? null : spare);

@@ -11,7 +11,7 @@ import type { BuildOptions, Plugin } from 'esbuild';
 import { buildKernel } from './kernel.ts';
 import { licencesOf } from './licences.ts';
 import { rehearse } from './rehearse.ts';
-import { rescueOnly, slim } from './slim.ts';
+import { mountOnly, rescueOnly, slim } from './slim.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const DIST = join(ROOT, 'dist');
@@ -34,7 +34,8 @@ const STARTERS = {
   main: 'agent/start-main.ts',
 };
 
-/** Of main.js, for two of its commands (start-main.ts). */
+/** Of main.js, for some of its commands (start-main.ts). */
+const MOUNT_ENTRIES = { 'main-mount': 'agent/main.ts' };
 const RESCUE_ENTRIES = { 'main-rescue': 'agent/main.ts' };
 
 const OPTIONS: BuildOptions = {
@@ -53,6 +54,7 @@ await rm(DIST, { recursive: true, force: true });
 const inputs = [
   await buildKernel(ROOT, join(DIST, 'kernel.wasm')),
   ...(await buildBundles(ENTRIES, [slim])),
+  ...(await buildBundles(MOUNT_ENTRIES, [slim, mountOnly])),
   ...(await buildBundles(RESCUE_ENTRIES, [slim, rescueOnly])),
 ];
 await buildStarters(STARTERS);

@@ -37,6 +37,7 @@ export async function rehearse(dist: string, { beforeThreads }: Rehearsal): Prom
   try {
     await using host = await RehearsalHost.start(makeRehearsalPack());
     await rehearseDaemon(dist, directory, host.url);
+    await rehearseMount(dist, directory, host.url);
     await rehearseRescue(dist, directory, host.url);
     await beforeThreads();
     await rehearseWorker(dist, directory, host.url);
@@ -46,17 +47,8 @@ export async function rehearse(dist: string, { beforeThreads }: Rehearsal): Prom
 }
 
 async function rehearseDaemon(dist: string, directory: string, url: string): Promise<void> {
-  const manifest = join(directory, 'manifest.json');
-  const resource = { type: 'github_repository', url, authorization_token: TOKEN };
-  await writeFile(manifest, JSON.stringify({ session_id: 'rehearsal', resources: [resource] }));
-  const flags = Object.entries({
-    manifest,
-    'mount-root': join(directory, 'mounts'),
-    'run-dir': join(directory, 'run'),
-    listen: '127.0.0.1:0',
-    'retry-for': '0s',
-  }).map(([name, value]) => `--${name}=${value}`);
-  const argv = [join(dist, 'main.bundle.js'), 'run', '--allow-http', ...flags];
+  const flags = await writeSession(join(directory, 'daemon'), url);
+  const argv = [join(dist, 'main.bundle.js'), 'run', '--listen=127.0.0.1:0', ...flags];
   const daemon = start(argv);
   for await (const line of createInterface({ input: daemon.stderr })) {
     const { msg, listen } = JSON.parse(line) as LogLine;
@@ -77,6 +69,26 @@ async function probe(port: number): Promise<void> {
   for (const path of ['/livez', '/readyz', '/healthz', '/status']) {
     await (await fetch(`http://127.0.0.1:${port}${path}`)).text();
   }
+}
+
+async function rehearseMount(dist: string, directory: string, url: string): Promise<void> {
+  const flags = await writeSession(join(directory, 'mount'), url);
+  await ended(start([join(dist, 'main-mount.bundle.js'), 'mount', ...flags]), 0);
+}
+
+/** A manifest and the places for its mounts. @returns the flags that say so. */
+async function writeSession(directory: string, url: string): Promise<string[]> {
+  await mkdir(directory);
+  const manifest = join(directory, 'manifest.json');
+  const resource = { type: 'github_repository', url, authorization_token: TOKEN };
+  await writeFile(manifest, JSON.stringify({ session_id: 'rehearsal', resources: [resource] }));
+  const flags = Object.entries({
+    manifest,
+    'mount-root': join(directory, 'mounts'),
+    'run-dir': join(directory, 'run'),
+    'retry-for': '0s',
+  });
+  return ['--allow-http', ...flags.map(([name, value]) => `--${name}=${value}`)];
 }
 
 async function rehearseWorker(dist: string, directory: string, url: string): Promise<void> {

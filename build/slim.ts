@@ -12,9 +12,6 @@ const STAND_INS = [
   { imported: /^pako$/, by: /isomorphic-git/, file: 'lazy-pako.cjs' },
 ];
 
-/** What `main.ts` loads for commands that are not in the bundle of `rescue` and `restore`. */
-const OTHER_COMMANDS = /^\.\/(?:boot|mount-once|commands|clone\/clone-processes)\.ts$/;
-
 export const slim: Plugin = {
   name: 'slim',
   setup(build) {
@@ -27,13 +24,21 @@ export const slim: Plugin = {
   },
 };
 
-/** For a bundle that start.ts runs for `rescue` and `restore` alone. */
-export const rescueOnly: Plugin = {
-  name: 'rescue-only',
-  setup(build) {
-    const path = fileURLToPath(new URL('slim/elsewhere.cjs', import.meta.url));
-    build.onResolve({ filter: OTHER_COMMANDS }, ({ importer }) =>
-      importer.endsWith('/agent/main.ts') ? { path } : null,
-    );
-  },
-};
+/** For a bundle that start-main.ts runs for `rescue` and `restore` alone. */
+export const rescueOnly = without(/^\.\/(?:boot|mount-once|commands|clone\/clone-processes)\.ts$/);
+
+/** For one of `mount` alone. */
+export const mountOnly = without(/^\.\/(?:boot|commands|rescue-command|restore-command)\.ts$/);
+
+/** @param others what `main.ts` loads for commands that are not in the bundle. */
+function without(others: RegExp): Plugin {
+  return {
+    name: 'without-others',
+    setup(build) {
+      const path = fileURLToPath(new URL('slim/elsewhere.cjs', import.meta.url));
+      build.onResolve({ filter: others }, ({ importer }) =>
+        importer.endsWith('/agent/main.ts') ? { path } : null,
+      );
+    },
+  };
+}

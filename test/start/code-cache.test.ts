@@ -23,6 +23,7 @@ function isCached(flags: readonly string[], bundle: string, ...inThread: string[
 describe('the code cache in dist/', () => {
   it('is one that V8 takes, for each process', () => {
     expect(isCached([], 'main.bundle.js')).toBe('true');
+    expect(isCached([], 'main-mount.bundle.js')).toBe('true');
     expect(isCached([], 'main-rescue.bundle.js')).toBe('true');
     expect(isCached([], 'rescue-worker.bundle.js')).toBe('true');
     expect(isCached([], 'clone-worker.bundle.js')).toBe('true');
@@ -38,6 +39,8 @@ describe('the code cache in dist/', () => {
       readFileSync(builtFile(`${bundle}.bundle.cache`), 'latin1').includes(constant);
     expect(holds('clone-worker', 'tmp_rev_')).toBe(true);
     expect(holds('main', 'the token is good for a push')).toBe(true);
+    expect(holds('main-mount', ': ready')).toBe(true);
+    expect(holds('main', ': ready')).toBe(false);
   });
 
   it('is left alone by a V8 with other flags', () => {
