@@ -146,15 +146,19 @@ export class Arrival {
     this.#context.signal?.throwIfAborted();
     this.#threads.throwIfFailed();
     this.#looks.afterWindow();
-    const { threadedBytes, threadedObjects } = this.#context.tuning;
-    const { totalObjects, table } = this.#scanner;
-    if (table.endOffset > threadedBytes || totalObjects >= threadedObjects) this.#startThreads();
-    if (this.#threading === undefined && totalObjects > 0) this.#begun();
+    this.#considerThreads();
+    if (this.#threading === undefined && this.#scanner.totalObjects > 0) this.#begun();
   }
 
   #begun(): void {
     if (!this.#isBegun) this.#context.turn?.hasThreads();
     this.#isBegun = true;
+  }
+
+  #considerThreads(): void {
+    const { threadedBytes, threadedObjects } = this.#context.tuning;
+    const { totalObjects, table } = this.#scanner;
+    if (table.endOffset > threadedBytes || totalObjects >= threadedObjects) this.#startThreads();
   }
 
   /** Starts the threads once; the scanner goes on alone until they are up. */
@@ -182,7 +186,9 @@ export class Arrival {
   /** Mends what the scanner stopped for. */
   async #goOn(): Promise<void> {
     const { stopped } = this.#scanner;
-    if (stopped === 'tree') await this.#looks.beforeTrees();
+    // The sooner they start the better: what is made before they are up they cannot make.
+    if (stopped === 'begun') this.#considerThreads();
+    else if (stopped === 'tree') await this.#looks.beforeTrees();
     else if (stopped === 'blob') await this.#looks.beforeBlobs();
     else await this.#scanner.awaited?.progress(ROOM_INTERVAL_MS);
     this.#threads.throwIfFailed();

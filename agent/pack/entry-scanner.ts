@@ -28,7 +28,7 @@ const LARGE = 5;
 const WRONG_HEADER = 6;
 const WRONG_STREAM = 7;
 
-type Stop = 'no' | 'no room' | 'tree' | 'blob';
+type Stop = 'no' | 'begun' | 'no room' | 'tree' | 'blob';
 
 export interface ScannerContext {
   /** The file that the bytes are in before they come here. */
@@ -107,20 +107,21 @@ export class EntryScanner {
   }
 
   /**
-   * Takes what it can of window[start, end) and returns how many bytes that was: header and entries.
+   * Takes what it can of window[start, end) and returns how many bytes that was: the header alone, then entries.
    * The window is in the kernel's memory; the trailer is for the caller to keep back. With `full` it
    * cannot hold more, so that an entry cut off at its end and beginning at `start` must go through in
    * pieces. Throws PackError.
    */
   scan(window: Buffer, start: number, end: number, full: boolean): number {
     this.stopped = 'no';
-    let position = start;
     if (this.totalObjects === -1) {
       if (end - start < PACK_HEADER_BYTES) return 0;
       this.#begin(window, start);
-      position += PACK_HEADER_BYTES;
       this.#kernel.skip(PACK_HEADER_BYTES);
+      this.stopped = 'begun';
+      return PACK_HEADER_BYTES;
     }
+    let position = start;
     while (!this.complete && position < end) {
       const from = position;
       const stream = this.#stream;

@@ -40,12 +40,17 @@ export function codePathOf(kernelPath: string): string {
 
 /** Null where there is none that fits, whatever the reason. */
 export function readKernelCode(kernelPath: string, kernel: Buffer): WebAssembly.Module | null {
-  const file = readOptional(codePathOf(kernelPath));
-  if (file === null) return null;
-  const code = file.subarray(DIGEST_BYTES);
-  if (!digestOf(kernel, code).equals(file.subarray(0, DIGEST_BYTES))) return null;
-  const read = compileNative(READ) as Read | null;
-  return read?.(new Uint8Array(code).buffer, kernel) ?? null;
+  try {
+    const file = readFileSync(codePathOf(kernelPath));
+    const code = file.subarray(DIGEST_BYTES);
+    if (!digestOf(kernel, code).equals(file.subarray(0, DIGEST_BYTES))) return null;
+    const read = compileNative(READ) as Read | null;
+    return read?.(new Uint8Array(code).buffer, kernel) ?? null;
+  } catch (error) {
+    // No such file.
+    if (errnoOf(error) === undefined) throw error;
+    return null;
+  }
 }
 
 /** For the build. Null where this V8 cannot. */
@@ -79,14 +84,5 @@ function compileNative(text: string): unknown {
     throw error;
   } finally {
     setFlagsFromString('--no-allow-natives-syntax');
-  }
-}
-
-function readOptional(path: string): Buffer | null {
-  try {
-    return readFileSync(path);
-  } catch (error) {
-    if (errnoOf(error) === undefined) throw error;
-    return null;
   }
 }

@@ -69,6 +69,8 @@ class Scan implements Disposable {
     });
     this.#window = memory.take(PACK.length + SLACK).subarray(0, PACK.length);
     PACK.copy(this.#window);
+    this.#taken = this.scanner.scan(this.#window, 0, PACK.length, false);
+    expect([this.#taken, this.scanner.stopped]).toEqual([12, 'begun']);
   }
 
   /** Goes on to the end of so many entries. */

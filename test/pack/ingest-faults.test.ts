@@ -296,7 +296,8 @@ describe('refuseCollisions()', () => {
       linkSeeds: null,
       directory: null,
     });
-    scanner.scan(window, 0, pack.length - 20, false);
+    const header = scanner.scan(window, 0, pack.length - 20, false);
+    scanner.scan(window, header, pack.length - 20, false);
     const { table, resolver } = scanner;
     return { scanner, sorted: () => new SortedTable(table, resolver.kernel, memory), fd };
   }
