@@ -21,7 +21,7 @@ export function initSha1(scratch: usize): void {
   schedule = scratch;
 }
 
-/** Puts the SHA-1 of [from, end) to `to`, 20 bytes. */
+/** Puts the SHA-1 of [from, end) to `to`, 20 bytes; until it is done, what has come of it so far stands there. */
 export function sha1(from: usize, end: usize, to: usize): void {
   const size = end - from;
   const whole = from + (size & ~(BLOCK - 1));
@@ -58,7 +58,7 @@ function early(by16: v128, by12: v128, by8: v128, by4: v128): v128 {
   return v128.xor(rotated(sum, 1), rotated(first, 2));
 }
 
-/** The words from 32 on: as `early`, put into itself once. */
+/** The words from 32 on, by the same recurrence put into itself once: none of the four needs another. */
 function late(by32: v128, by28: v128, by16: v128, by8: v128, by4: v128): v128 {
   const by6 = i32x4.shuffle(by8, by4, 2, 3, 4, 5);
   return rotated(v128.xor(v128.xor(by6, by16), v128.xor(by28, by32)), 2);

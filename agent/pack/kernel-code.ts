@@ -5,7 +5,7 @@
  * V8 compiles it as it always does.
  *
  * V8 stores such code for browsers, and Node has no interface to that. So it is reached by a syntax of V8's own
- * (%Name), which is allowed for as long as two lines take to compile. V8 refuses what another version of it,
+ * (%Name), which is allowed for as long as one function takes to compile. V8 refuses what another version of it,
  * another processor or other flags have made; whether the file is whole and belongs to this kernel and this
  * executable is asked here, by a SHA-256 at its front.
  */
@@ -47,7 +47,7 @@ export function readKernelCode(kernelPath: string, kernel: Buffer): WebAssembly.
     const read = compileNative(READ) as Read | null;
     return read?.(new Uint8Array(code).buffer, kernel) ?? null;
   } catch (error) {
-    // No such file.
+    // No such file, or no such executable any more.
     if (errnoOf(error) === undefined) throw error;
     return null;
   }
