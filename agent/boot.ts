@@ -18,8 +18,9 @@ import { watchManifest } from './manifest/watch-manifest.ts';
 import { MountsUnderWay } from './mounts-under-way.ts';
 import { readStatusToken, readWarningKey } from './operator-secrets.ts';
 import { Rescues } from './rescues.ts';
-import { Session, Stopped } from './session.ts';
+import { Session } from './session.ts';
 import { SignalRouter } from './signal-router.ts';
+import { Stopped } from './stopped.ts';
 import { TokenWatch } from './token-watch.ts';
 import { VERSION } from './version.ts';
 import { WorkAtRisk } from './work-at-risk.ts';
@@ -94,6 +95,7 @@ async function serve(
   const users = tokens.learnUsers(session.resources);
   await mounts.until(config.wait);
   if (config.command.length === 0) return await untilStopped(session.signal);
+  await session.wired;
   await users;
   // A command that starts after the signal would be told by nobody.
   session.signal.throwIfAborted();

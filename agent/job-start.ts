@@ -4,7 +4,6 @@
  * anything else is loaded. No flags of V8: Node's code cache of its own modules is only for a V8 without,
  * and a clone process is 15 ms sooner up with it.
  */
-import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { availableParallelism, constants, getPriority, setPriority } from 'node:os';
 import type { Environment, Owner } from './host.ts';
@@ -37,6 +36,8 @@ export function startJobProcess(
   path: string,
   { env, owner, settings, niceness = 0 }: SpawnContext,
 ): ChildProcess {
+  // Loaded here: `mount` mostly starts none.
+  const { spawn } = process.getBuiltinModule('node:child_process');
   const worker = spawn(process.execPath, [`--v8-pool-size=${V8_THREADS}`, path], {
     stdio: ['pipe', 'ignore', 'pipe', 'pipe'],
     env: { ...Object.fromEntries(INHERITED.map((name) => [name, env[name]])), ...settings },

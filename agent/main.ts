@@ -91,11 +91,8 @@ async function dispatch(name: CommandName, config: Config): Promise<number> {
       const owning = withOwner(config);
       return (await import('./boot.ts')).run(config, owning, cloneProcesses(config, owning));
     }
-    case 'mount': {
-      const owning = withOwner(config);
-      const clones = cloneProcesses(config, owning);
-      return (await import('./mount-once.ts')).mountOnce(config, owning, clones);
-    }
+    case 'mount':
+      return (await import('./mount-once.ts')).mountOnce(config, withOwner(config));
     case 'check':
       return (await import('./commands.ts')).check(config, host);
     case 'status':

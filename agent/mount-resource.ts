@@ -39,6 +39,8 @@ export interface MountContext {
   readonly clones: CloneProcesses;
   /** The token as it is now: a rotation counts for the next attempt. */
   readonly tokenOf: (resource: Resource) => Token;
+  /** Settles when git and gh have the session's tokens, which takes 10 ms beside a clone's begin. */
+  readonly wired: Promise<void>;
   readonly signal: AbortSignal;
 }
 
@@ -70,6 +72,7 @@ export async function mountResource(resource: Resource, context: MountContext): 
         status.update(mountPath, { phase: 'pending', error: reportOf(error, nextAttemptAt) });
       },
     });
+    await context.wired;
     status.update(mountPath, { phase: 'ready', ready_at: new Date().toISOString(), error: null });
     log.info({ durationMs: Date.now() - startedAt.getTime() }, 'mount ready');
     return true;

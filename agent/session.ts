@@ -4,7 +4,6 @@
  * pieces around it; nothing here knows of the endpoint, the ledger or the command.
  */
 import { setMaxListeners } from 'node:events';
-import { constants } from 'node:os';
 import type { Config } from './cli.ts';
 import type { CloneProcesses } from './clone/clone-processes.ts';
 import { CredentialFiles } from './credentials/credential-files.ts';
@@ -20,6 +19,7 @@ import { mountResource } from './mount-resource.ts';
 import type { GitUser, Manifest, Resource } from './resource.ts';
 import { makeRunDirectory } from './run-directory.ts';
 import { StatusTable } from './status.ts';
+import { Stopped } from './stopped.ts';
 import type { Token } from './token.ts';
 import { VERSION } from './version.ts';
 import { waitingForManifest } from './waiting.ts';
@@ -27,16 +27,6 @@ import { WarningsSent } from './warnings-sent.ts';
 
 /** How long a manifest that is being replaced may take to become whole. */
 const ROTATION_TIMEOUT_MS = 5000;
-
-/** Why the session ends: a signal, and the exit code that says so. */
-export class Stopped extends Error {
-  readonly exit: number;
-
-  constructor(signal: NodeJS.Signals) {
-    super(`stopped by ${signal}`);
-    this.exit = 128 + constants.signals[signal];
-  }
-}
 
 export class Session {
   readonly config: Config;
@@ -52,6 +42,8 @@ export class Session {
   readonly #clones: CloneProcesses;
   /** Of the file that was read last. */
   manifestVersion = '';
+  /** Settles when git and gh have the tokens; where they cannot, the session ends with RUN_DIR_UNUSABLE. */
+  wired: Promise<void> = Promise.resolve();
   readonly #ending = new AbortController();
   #manifest: Manifest = { sessionId: null, gitUser: null, resources: [], skipped: [] };
   #lastRotation: Promise<void> = Promise.resolve();
@@ -145,12 +137,17 @@ export class Session {
     this.#ending.abort(new Stopped(signal));
   }
 
+  /** Ends with this error: whatever waits throws it. */
+  fail(error: unknown): void {
+    this.#ending.abort(error);
+  }
+
   /** The session is over for a reason other than a signal: the command has ended. */
   end(): void {
     this.#ending.abort(new Error('the session has ended'));
   }
 
-  /** Waits for the manifest, wires its tokens, and lists its mounts as pending. */
+  /** Waits for the manifest, lists its mounts as pending, and begins to wire its tokens. */
   async begin(): Promise<void> {
     const { log, config } = this;
     this.#manifest = await this.#load(config.manifestTimeoutMs, () => {
@@ -160,7 +157,10 @@ export class Session {
     for (const { pointer, type } of skipped) {
       log.info({ pointer, type }, 'resource of another type skipped');
     }
-    await this.#credentials.write(resources, this.gitUser);
+    this.wired = this.#credentials.write(resources, this.gitUser);
+    this.wired.catch((error: unknown) => {
+      this.fail(error);
+    });
     this.status.begin(sessionId, resources);
     log.info({ sessionId, mounts: resources.map(({ mountPath }) => mountPath) }, 'manifest read');
   }
@@ -179,6 +179,7 @@ export class Session {
       slots: this.#slots,
       clones: this.#clones,
       tokenOf,
+      wired: this.wired,
       signal,
     });
   }

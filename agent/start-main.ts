@@ -1,5 +1,5 @@
 /**
- * main.js: as start.ts, but a command that clones has its first clone process started before anything
+ * main.js: as start.ts, but the daemon has its first clone process started before anything
  * else, even before its own command line is read. Node starts and loads its code (100 ms) while this process
  * does the same. Where it turns out to be of no use it is ended, or hears the end of its standard input.
  */
@@ -12,14 +12,13 @@ const APART = new Map([
   ['rescue', 'main-rescue'],
   ['restore', 'main-rescue'],
 ]);
-const CLONING = ['run', 'mount'];
 
 const [, , command = '', ...rest] = process.argv;
 const { env } = process;
 /** Whose its files shall be is for main.ts to find out. */
 const mayHaveOwner =
   env['MOUNT_AGENT_OWNER'] !== undefined || rest.some((word) => word.startsWith('--owner'));
-const spare = CLONING.includes(command) && !mayHaveOwner ? startCloneProcess({ env }) : null;
+const spare = command === 'run' && !mayHaveOwner ? startCloneProcess({ env }) : null;
 // It is tried again by whoever needs one, and can say what is wrong.
 spare?.once('error', () => undefined);
 const name = APART.get(command) ?? 'main';

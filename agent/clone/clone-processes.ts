@@ -15,14 +15,27 @@
 import { availableParallelism } from 'node:os';
 import type { ChildProcess } from 'node:child_process';
 import { JobProcess } from '../job-process.ts';
+import type { JobContext } from '../job-process.ts';
 import type { Log } from '../log.ts';
 import type { CloneJob, CloneOutcome, CloneProgress } from './clone-job.ts';
 import { startCloneProcess } from './clone-process.ts';
 import type { SpawnContext } from './clone-process.ts';
 
+/** What clones: a process, or the one that asks (clone-here.ts). */
+export interface CloneWorker {
+  /** Takes further clones. */
+  readonly isOpen: boolean;
+  readonly jobCount: number;
+  allowThreads(count: number): void;
+  run(job: CloneJob, context: JobContext<CloneProgress>): Promise<CloneOutcome>;
+  end(): Promise<void>;
+}
+
 export interface CloneProcessesContext extends SpawnContext {
   /** One that runs already; null: none. */
   readonly started?: ChildProcess | null;
+  /** False: none is started before there is a clone for it. */
+  readonly isAhead?: boolean;
 }
 
 export interface CloneContext {
@@ -44,9 +57,9 @@ export class CloneProcesses implements AsyncDisposable {
   /** Clones at once in one process: one computes, the others receive. */
   readonly #jobsEach: number;
   /** For any clone. */
-  readonly #processes = new Set<JobProcess>();
-  readonly #alone = new Set<JobProcess>();
-  readonly #idle = new Map<JobProcess, NodeJS.Timeout>();
+  readonly #processes = new Set<CloneWorker>();
+  readonly #alone = new Set<CloneWorker>();
+  readonly #idle = new Map<CloneWorker, NodeJS.Timeout>();
   readonly #ending = new Set<Promise<void>>();
   #idleMs = IDLE_MS;
 
@@ -56,7 +69,8 @@ export class CloneProcesses implements AsyncDisposable {
     this.#cores = cores;
     this.#most = Math.min(jobs, cores);
     this.#jobsEach = Math.ceil(jobs / this.#most);
-    const { started } = context;
+    const { started, isAhead = true } = context;
+    if (!isAhead) return;
     // One that has ended will not say so again.
     const isRunning = started?.exitCode === null && started.signalCode === null;
     this.#processes.add(isRunning ? new JobProcess(started) : this.#start());
@@ -89,8 +103,8 @@ export class CloneProcesses implements AsyncDisposable {
     }
   }
 
-  async #run(worker: JobProcess, job: CloneJob, context: CloneContext): Promise<CloneOutcome> {
-    const outcome = worker.run<CloneOutcome, CloneProgress>(job, {
+  async #run(worker: CloneWorker, job: CloneJob, context: CloneContext): Promise<CloneOutcome> {
+    const outcome = worker.run(job, {
       ...context,
       name: 'the clone process',
       diedCode: 'CLONE_WORKER_DIED',
@@ -101,6 +115,11 @@ export class CloneProcesses implements AsyncDisposable {
     } finally {
       this.#shareCores();
     }
+  }
+
+  /** Takes clones from now on, in place of a process. */
+  use(worker: CloneWorker): void {
+    this.#processes.add(worker);
   }
 
   /** All clones have been asked for: from now on a process ends with its last one. */
@@ -119,12 +138,12 @@ export class CloneProcesses implements AsyncDisposable {
     await this.endIdle();
   }
 
-  #start(): JobProcess {
+  #start(): CloneWorker {
     return new JobProcess(startCloneProcess(this.#context));
   }
 
   /** The one with the least to do; another one while there are fewer than cores. */
-  #choose(): JobProcess {
+  #choose(): CloneWorker {
     for (const worker of this.#processes) if (!worker.isOpen) this.#processes.delete(worker);
     const [least] = [...this.#processes].toSorted((a, b) => a.jobCount - b.jobCount);
     if (least === undefined || least.jobCount >= this.#jobsEach) return this.#start();
@@ -138,7 +157,7 @@ export class CloneProcesses implements AsyncDisposable {
     for (const worker of busy) worker.allowThreads(threads);
   }
 
-  #wait(worker: JobProcess): void {
+  #wait(worker: CloneWorker): void {
     const end = (): void => {
       this.#end(worker);
     };
@@ -146,7 +165,7 @@ export class CloneProcesses implements AsyncDisposable {
     else this.#idle.set(worker, setTimeout(end, this.#idleMs));
   }
 
-  #end(worker: JobProcess): void {
+  #end(worker: CloneWorker): void {
     clearTimeout(this.#idle.get(worker));
     this.#idle.delete(worker);
     this.#processes.delete(worker);

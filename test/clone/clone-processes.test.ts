@@ -5,6 +5,7 @@ import { constants, getPriority } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { CloneJob, CloneOutcome } from '../../agent/clone/clone-job.ts';
+import { CloneHere } from '../../agent/clone/clone-here.ts';
 import { startCloneProcess } from '../../agent/clone/clone-process.ts';
 import { CloneProcesses } from '../../agent/clone/clone-processes.ts';
 import type { CloneContext } from '../../agent/clone/clone-processes.ts';
@@ -148,6 +149,35 @@ describe('CloneProcesses', () => {
       expect(workers()).toEqual([pid]);
     }
     await clones.endIdle();
+    expect(workers()).toEqual([]);
+  });
+
+  it('starts none ahead where it is not to, and none at all while this one clones, until it has failed', async () => {
+    await using server = await hostOfBoth();
+    await using clones = new CloneProcesses({ env, workerPath: WORKER, isAhead: false }, 1);
+    const here = new CloneHere();
+    clones.use(here);
+    expect((await cloneWith(clones, jobFor(server, 'plain'))).files).toBe(3);
+    expect(here.isOpen).toBe(true);
+    expect(workers()).toEqual([]);
+
+    const error = await errorOf(cloneWith(clones, jobFor(server, 'absent')));
+    expect(error.code).toBe('TRANSPORT_NOT_FOUND');
+    expect(here).toMatchObject({ isOpen: false, jobCount: 0 });
+    const again = cloneWith(clones, makeJob(`${server.origin}/plain.git`, sandbox.path('again')));
+    expect(workers()).toHaveLength(1);
+    expect((await again).files).toBe(3);
+  });
+
+  it('a clone in this process ends with the reason that it was aborted for', async () => {
+    await using server = await silentHost();
+    await using clones = new CloneProcesses({ env, workerPath: WORKER, isAhead: false }, 1);
+    clones.use(new CloneHere());
+    const abort = new AbortController();
+    const cloning = cloneWith(clones, jobFor(server, 'silent'), { signal: abort.signal });
+    await asked(server);
+    abort.abort(new Error('enough'));
+    await expect(cloning).rejects.toThrow('enough');
     expect(workers()).toEqual([]);
   });
 
@@ -379,7 +409,7 @@ describe('a clone in a process', () => {
   });
 
   it('the process collects what sockets gave, and all that its clone left, the memory of the pack too', async () => {
-    await makeRepository(randomBlobs('large', 1, 12e6), sandbox.path('large.git'));
+    await makeRepository(randomBlobs('large', 1, 24e6), sandbox.path('large.git'));
     await using server = await GitServer.start({ root: sandbox.directory });
     const stdio = ['pipe', 'pipe', 'pipe', 'pipe'] as const;
     const child = spawn(process.execPath, ['--trace-gc', WORKER], { stdio: [...stdio], env: {} });
