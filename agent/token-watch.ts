@@ -11,7 +11,7 @@ import { checkAccess } from './credentials/access.ts';
 import type { Access } from './credentials/access.ts';
 import { askGitUser } from './credentials/git-user.ts';
 import { TransportError } from './errors.ts';
-import { Slots, forEachLimited } from './lifetime.ts';
+import { Slots, forEachLimited, nextTurn } from './lifetime.ts';
 import type { Resource } from './resource.ts';
 import type { Session } from './session.ts';
 import { reportOf } from './error-report.ts';
@@ -91,8 +91,9 @@ export class TokenWatch implements AsyncDisposable {
   async #learnUsers(resources: readonly Resource[]): Promise<void> {
     const { status } = this.#session;
     const isCloning = (): boolean => status.mounts.some(({ phase }) => phase !== 'pending');
-    // To ask takes the processor for 20 ms: the first clone's job is on its way before.
+    // To ask takes the processor for 20 ms: the first clone's job, or request, is on its way before.
     if (resources.length > 0) await untilStatus(status, this.#signal, isCloning);
+    await nextTurn();
     const deadline = performance.now() + USER_TIMEOUT_MS;
     await forEachLimited(byToken(resources), AT_ONCE, (same) => {
       const leftMs = Math.max(1, Math.round(deadline - performance.now()));

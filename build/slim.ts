@@ -9,6 +9,7 @@ import type { Plugin } from 'esbuild';
 const STAND_INS = [
   { imported: /^string-width$/, by: /./, file: 'string-width.ts' },
   { imported: /^sha\.js\/sha1\.js$/, by: /isomorphic-git/, file: 'lazy-sha1.cjs' },
+  { imported: /^\.\/(?:lib\/)?transport$/, by: /\/pino\//, file: 'no-transport.cjs' },
   { imported: /^pako$/, by: /isomorphic-git/, file: 'lazy-pako.cjs' },
 ];
 

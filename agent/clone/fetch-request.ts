@@ -5,7 +5,7 @@
 import { TransportError } from '../errors.ts';
 import type { Capabilities } from './advertisement.ts';
 import { commandRequest } from './ls-refs.ts';
-import { encodeLine, FLUSH } from './pkt-line.ts';
+import { encodeLine, FLUSH, packetOf } from './pkt-line.ts';
 
 export interface FetchRequest {
   readonly version: 0 | 2;
@@ -31,7 +31,7 @@ export function fetchRequest({ version, capabilities, wants, agent }: FetchReque
     .map((name) => (name === 'agent' ? `agent=${agent}` : name))
     .map((name) => (name === 'object-format' ? 'object-format=sha1' : name));
   const lines = wants.map((oid, at) =>
-    encodeLine(at === 0 ? `want ${oid} ${chosen.join(' ')}\n` : `want ${oid}\n`),
+    packetOf(at === 0 ? `want ${oid} ${chosen.join(' ')}\n` : `want ${oid}\n`),
   );
-  return Buffer.concat([...lines, FLUSH, encodeLine('done\n')]);
+  return Buffer.concat([Buffer.from(lines.join(''), 'latin1'), FLUSH, encodeLine('done\n')]);
 }

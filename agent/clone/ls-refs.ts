@@ -4,7 +4,7 @@
  */
 import { TransportError } from '../errors.ts';
 import type { Capabilities } from './advertisement.ts';
-import { DELIM, encodeLine, FLUSH, lineOf } from './pkt-line.ts';
+import { DELIM, FLUSH, lineOf, packetOf } from './pkt-line.ts';
 import type { PacketReader } from './pkt-line.ts';
 import { BRANCH_PREFIX, collectRefs, TAG_PREFIX } from './remote-refs.ts';
 import type { ClaimedRef, RemoteRefs } from './remote-refs.ts';
@@ -31,8 +31,9 @@ export function commandRequest(
   const head = [`command=${command}`];
   if (capabilities.has('agent')) head.push(`agent=${agent}`);
   if (capabilities.has('object-format')) head.push('object-format=sha1');
-  const line = (text: string): Buffer => encodeLine(`${text}\n`);
-  return Buffer.concat([...head.map(line), DELIM, ...body.map(line), FLUSH]);
+  const lines = (texts: readonly string[]): Buffer =>
+    Buffer.from(texts.map((text) => packetOf(`${text}\n`)).join(''), 'latin1');
+  return Buffer.concat([lines(head), DELIM, lines(body), FLUSH]);
 }
 
 export function lsRefsRequest(capabilities: Capabilities, agent: string): Buffer {

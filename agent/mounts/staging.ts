@@ -120,8 +120,11 @@ export class Staging implements AsyncDisposable {
     await withMountErrors(mountPath, `publish the clone at ${mountPath}`, async () => {
       const gitdir = join(this.clonePath, '.git');
       await writeMarker(gitdir, this.#identity, completion, this.#context.owner);
-      for (const name of DURABLE_IN_GITDIR) await unlessAbsent(sync(join(gitdir, name)));
-      for (const directory of [gitdir, this.clonePath]) await sync(directory);
+      // Together: a file system with a journal writes that once for all of them.
+      await Promise.all([
+        ...DURABLE_IN_GITDIR.map((name) => unlessAbsent(sync(join(gitdir, name)))),
+        ...[gitdir, this.clonePath].map(sync),
+      ]);
       // The clones of other mounts, or anybody, may have changed what is there since the first look.
       await this.#expectVacant();
       await renameIntoPlace(this.clonePath, mountPath);
