@@ -221,7 +221,8 @@ export class Session {
       path: config.manifest,
       timeoutMs,
       signal,
-      stdin: host.stdin,
+      // Node opens it when it is asked for, which takes a millisecond.
+      ...(config.manifest === '-' ? { stdin: host.stdin } : {}),
       mountRoot: config.mountRoot,
       runDir: config.runDir,
       allowHttp: config.allowHttp,
