@@ -57,11 +57,11 @@ export class CloneEngine {
     setImmediate(() => {
       this.#collect();
     });
-    let collectedAt = FIRST_COLLECTION_BYTES;
+    let collectAt = FIRST_COLLECTION_BYTES;
     const onProgress = (progress: CloneProgress): void => {
       const { received_bytes: received } = progress.progress;
-      if (received >= collectedAt + YOUNG_BYTES) {
-        collectedAt = received;
+      if (received >= collectAt) {
+        collectAt = received + YOUNG_BYTES;
         gc({ type: 'minor' });
       }
       handles.onProgress(progress);
