@@ -44,6 +44,8 @@ export async function mountOnce(config: Config, host: Host): Promise<number> {
     if (resources.length <= config.jobs) clones.expectNoMore();
     const users = tokens.learnUsers(resources);
     const ended = await mounts;
+    // Nobody has waited for it where there is no mount.
+    await session.wired;
     await users;
     session.signal.throwIfAborted();
     return ended.every(isMounted) ? EXIT.ok : EXIT.unavailable;

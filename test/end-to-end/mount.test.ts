@@ -62,6 +62,13 @@ it('a clone that mount tries again has a process of its own', async () => {
   expect(await leftIn(session)).toEqual([]);
 });
 
+it('mount wires what git reads also where there is no repository', async () => {
+  await using session = await TestSession.open();
+  await session.dropManifest([]);
+  expect(await session.call('mount')).toMatchObject({ code: 0 });
+  expect(await readdir(session.runDir)).toEqual(expect.arrayContaining(['gitconfig', 'env']));
+});
+
 it('a defect ends mount with 70, says so without a token, and leaves nothing', async () => {
   await using session = await TestSession.open();
   const [planted, trigger] = ['defect.cjs', 'now'].map((name) => join(session.directory, name));
