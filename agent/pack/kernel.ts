@@ -199,6 +199,7 @@ export function instantiateKernel(
 ): Kernel {
   try {
     const { exports } = new WebAssembly.Instance(module, { ...imports, env: { memory } });
+    // To TypeScript any export may be anything; agent/kernel/index.ts says what these are.
     return exports as unknown as Kernel;
   } catch (error) {
     // The latter where all functions of a file are missing.

@@ -38,6 +38,7 @@ function start(directory: string, memory: WebAssembly.Memory): WasiFunctions | n
   try {
     const wasi = new (loadWasi())({ version: 'preview1', preopens: { '/': directory } });
     wasi.initialize({ exports: { memory } });
+    // Node's types say `object`; the standard says what is in it.
     return wasi.wasiImport as unknown as WasiFunctions;
   } catch (error) {
     if (!(error instanceof Error)) throw error;

@@ -31,6 +31,7 @@ export async function readMembers(
 ): Promise<void> {
   const entries = extract();
   const source = createReadStream(file);
+  // A stream of streamx, which pipeline() takes and whose types are not Node's.
   const feeding = pipeline(source, createGunzip(), entries as unknown as NodeJS.WritableStream, {
     signal,
   });
