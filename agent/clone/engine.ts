@@ -3,7 +3,7 @@
  * work). What a clone leaves behind is collected before the next one has as much, here or elsewhere.
  */
 import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
+import { collectAll, collectYoung } from '../garbage.ts';
 import { Turns } from '../pack/turns.ts';
 import type { CloneJob, CloneOutcome, CloneProgress } from './clone-job.ts';
 import { cloneRepository } from './clone-repository.ts';
@@ -62,7 +62,7 @@ export class CloneEngine {
       const { received_bytes: received } = progress.progress;
       if (received >= collectAt) {
         collectAt = received + YOUNG_BYTES;
-        gc({ type: 'minor' });
+        collectYoung();
       }
       handles.onProgress(progress);
     };
@@ -85,9 +85,9 @@ export class CloneEngine {
   #collect(): void {
     if (!this.#isLittered) return;
     this.#isLittered = false;
-    gc();
+    collectAll();
     // The first one frees what WASI holds the kernel's memory by, and only then is that free.
-    gc();
+    collectAll();
   }
 }
 
@@ -97,17 +97,4 @@ function lessOptimisation(): string {
   return Number(version) < 12
     ? '--interrupt-budget=300000'
     : '--invocation-count-for-turbofan=15000';
-}
-
-type Gc = (options?: { readonly type: 'minor' }) => void;
-let collector: Gc | undefined;
-
-/** All, unless told. Called with `undefined`, Node 24's collects only what is young. */
-function gc(...options: Parameters<Gc>): void {
-  if (collector === undefined) {
-    setFlagsFromString('--expose-gc');
-    collector = runInNewContext('gc') as Gc;
-    setFlagsFromString('--no-expose-gc');
-  }
-  collector(...options);
 }

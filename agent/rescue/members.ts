@@ -7,9 +7,12 @@ import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import { extract } from 'tar-stream';
 import { AgentError, errnoOf } from '../errors.ts';
+import { collectYoung } from '../garbage.ts';
 
 /** Twice as many as the largest manifest can name. */
 const MEMBER_LIMIT = 2 ** 20;
+/** A restore of 80 MB took 100 MB more than one of a small file on Node 24 without. */
+const COLLECT_EACH_BYTES = 4 * 2 ** 20;
 /** zlib has codes as well: Z_DATA_ERROR. */
 const SYSTEM_ERRNO = /^E[A-Z]+$/;
 
@@ -32,7 +35,9 @@ export async function readMembers(
   const entries = extract();
   const source = createReadStream(file);
   // A stream of streamx, which pipeline() takes and whose types are not Node's.
-  const feeding = pipeline(source, createGunzip(), entries as unknown as NodeJS.WritableStream, {
+  const inflated = createGunzip();
+  inflated.on('data', collectorEach(COLLECT_EACH_BYTES));
+  const feeding = pipeline(source, inflated, entries as unknown as NodeJS.WritableStream, {
     signal,
   });
   // A failure ends the loop as well, and is told by it.
@@ -57,6 +62,16 @@ export async function readMembers(
   } finally {
     source.destroy();
   }
+}
+
+function collectorEach(bytes: number): (piece: Buffer) => void {
+  let passed = 0;
+  return ({ length }) => {
+    passed += length;
+    if (passed < bytes) return;
+    passed = 0;
+    collectYoung();
+  };
 }
 
 /** tar-stream passes over such a header, tar(1) does not: the two would unpack different files. */

@@ -85,7 +85,7 @@ test(
     const restore = restorePeak(out);
     expect(stateOf(mount)).toEqual(before);
     expect(rescue - small).toBeLessThan(65 * MB);
-    expect(restore - restoreSmall).toBeLessThan(65 * MB);
+    expect(restore - restoreSmall).toBeLessThan(50 * MB);
   },
 );
 
