@@ -11,7 +11,7 @@ const LONGER: Readonly<Record<string, string>> = {
 const PROCESS_OWNERS = ['agent/main.ts', 'agent/start-main.ts', 'agent/job-worker.ts'];
 
 const FLOOR =
-  'error-report errors host job-message job-process job-start job-worker lifetime log mount-key own-files plain-text progress rescue-note resource status token version waiting watch-report'.split(
+  'error-report errors garbage host job-message job-process job-start job-worker lifetime log mount-key own-files plain-text progress rescue-note resource status token version waiting watch-report'.split(
     ' ',
   );
 const FORMATS = ['pack', 'checkout', 'repository'];
