@@ -12,7 +12,7 @@ export function collectAll(): void {
   gc();
 }
 
-/** What was made lately and is dead by now: a millisecond or less. */
+/** What was made lately and is dead by now. */
 export function collectYoung(): void {
   gc({ type: 'minor' });
 }

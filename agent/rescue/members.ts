@@ -11,7 +11,7 @@ import { collectYoung } from '../garbage.ts';
 
 /** Twice as many as the largest manifest can name. */
 const MEMBER_LIMIT = 2 ** 20;
-/** A restore of 80 MB took 100 MB more than one of a small file on Node 24 without. */
+/** Without, a restore of 80 MB took up to 100 MB more than one of a small file, on Node 24. */
 const COLLECT_EACH_BYTES = 4 * 2 ** 20;
 /** zlib has codes as well: Z_DATA_ERROR. */
 const SYSTEM_ERRNO = /^E[A-Z]+$/;
@@ -34,9 +34,9 @@ export async function readMembers(
 ): Promise<void> {
   const entries = extract();
   const source = createReadStream(file);
-  // A stream of streamx, which pipeline() takes and whose types are not Node's.
   const inflated = createGunzip();
   inflated.on('data', collectorEach(COLLECT_EACH_BYTES));
+  // A stream of streamx, which pipeline() takes and whose types are not Node's.
   const feeding = pipeline(source, inflated, entries as unknown as NodeJS.WritableStream, {
     signal,
   });
