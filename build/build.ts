@@ -44,6 +44,8 @@ const OPTIONS: BuildOptions = {
   bundle: true,
   platform: 'node',
   format: 'cjs',
+  // As ES module: of CommonJS, which Node would take, nothing can be left out.
+  alias: { 'isomorphic-git': join(ROOT, 'node_modules/isomorphic-git/index.js') },
   target: 'node20.19',
   define: { 'import.meta.filename': '__filename', 'import.meta.dirname': '__dirname' },
   legalComments: 'none',

@@ -73,7 +73,7 @@ async function clone(
   });
 
   // Only a process that clones pays for loading it.
-  const git = await import('isomorphic-git');
+  const git = await import('./isomorphic-git.ts');
   await git.init({ fs, dir: worktree, gitdir });
   await git.addRemote({ fs, gitdir, remote: REMOTE, url: job.originUrl });
   await git.fetch({ fs, http: remote, gitdir, remote: REMOTE, url: job.url, singleBranch: true });

@@ -43,7 +43,7 @@ export class CloneEngine {
       for (const flag of WHILE_RECEIVING) setFlagsFromString(flag);
     };
     // Loaded while the job is on its way; cloneRepository() meets a failure again, and reports it.
-    import('isomorphic-git').catch(() => undefined);
+    import('./isomorphic-git.ts').catch(() => undefined);
   }
 
   /** How many threads beside its own a process may use from now on. */

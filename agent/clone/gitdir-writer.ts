@@ -3,7 +3,7 @@
  * (gitrepository-layout). Enters: a ref plan. Leaves: packed-refs, HEAD, one branch, origin/HEAD,
  * reflogs, config, description, info/exclude. The gitdir is ours alone: nothing reads it yet.
  */
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmdirSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { errnoOf } from '../errors.ts';
 import { gitConfig } from './git-config.ts';
@@ -39,8 +39,7 @@ export interface GitdirContext {
 /** At once: through libuv's pool, and with promises, a dozen small files take 10 ms. */
 export function writeGitdir(context: GitdirContext): void {
   const { gitdir, plan, originUrl, shallow } = context;
-  // isomorphic-git wrote HEAD of the remote here, as a plain oid.
-  rmSync(join(gitdir, 'refs/remotes'), { recursive: true, force: true });
+  removePlainHead(gitdir);
   writeFileSync(join(gitdir, 'config'), gitConfig(configOf(plan, originUrl)));
   writeFileSync(join(gitdir, 'description'), DESCRIPTION);
   makeDirectory(Buffer.from(join(gitdir, 'info')));
@@ -50,6 +49,18 @@ export function writeGitdir(context: GitdirContext): void {
   }
   if (shallow.length > 0) writeFileSync(join(gitdir, 'shallow'), `${shallow.join('\n')}\n`);
   writeRefs(context);
+}
+
+/** isomorphic-git wrote HEAD of the remote as a plain oid, where there was one. */
+function removePlainHead(gitdir: string): void {
+  try {
+    unlinkSync(join(gitdir, TRACKING_HEAD));
+  } catch (error) {
+    if (errnoOf(error) !== 'ENOENT') throw error;
+    return;
+  }
+  rmdirSync(join(gitdir, 'refs/remotes', REMOTE));
+  rmdirSync(join(gitdir, 'refs/remotes'));
 }
 
 function writeRefs({ gitdir, plan, originUrl, now }: GitdirContext): void {

@@ -103,7 +103,12 @@ export class IdxFile {
 
   #compare(oids: Buffer, index: number, oid: Buffer): number {
     const start = index * this.#stride;
-    return oids.compare(oid, 0, OID_BYTES, start, start + OID_BYTES);
+    // `oids.compare` takes half a dozen functions of Node, none of them compiled: 10 ms for 300 oids at a clone's end.
+    for (let at = 0; at < OID_BYTES; at++) {
+      const order = oids[start + at]! - oid[at]!;
+      if (order !== 0) return order;
+    }
+    return 0;
   }
 
   #offsetAt(index: number): number {

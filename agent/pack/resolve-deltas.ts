@@ -6,6 +6,7 @@
 import { PackError } from '../errors.ts';
 import type { BufferPool } from './buffer-pool.ts';
 import { nextTurn } from '../lifetime.ts';
+import { OBJECT_TYPE } from './entry-header.ts';
 import { isUnresolved, oidOf, type EntryTable } from './entry-table.ts';
 import type { PackLimits } from './limits.ts';
 import type { LinkCollector } from './object-links.ts';
@@ -57,9 +58,9 @@ export async function resolveDeltas(table: EntryTable, context: ResolveContext):
   refuseUnresolved(table);
 }
 
-function hasUnresolved(table: EntryTable): boolean {
-  for (let row = 0; row < table.count; row++) if (isUnresolved(table, row)) return true;
-  return false;
+function hasUnresolved({ types, count }: EntryTable): boolean {
+  const used = types.subarray(0, count);
+  return used.includes(OBJECT_TYPE.ofsDelta) || used.includes(OBJECT_TYPE.refDelta);
 }
 
 async function resolveHere(

@@ -105,7 +105,7 @@ describe('Transport', () => {
       });
     });
     const transport = await open(`${origin}/acme/web`);
-    const large = Buffer.alloc(5000, 'want');
+    const large = Buffer.alloc(50_000, 'want');
     expect((await collect(await transport.listRefs(Buffer.from('small')))).toString()).toBe(
       'version=2',
     );
