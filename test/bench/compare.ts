@@ -10,6 +10,7 @@ import type { HostProcess } from '../host/host-process.ts';
 import type { RecordedRequest } from '../host/request-handler.ts';
 import { OWNER, TOKEN } from './contestants.ts';
 import type { Contestant } from './contestants.ts';
+import { touchFreeMemory } from './host-memory.ts';
 import { measure } from './measure.ts';
 import type { Measured } from './measure.ts';
 import type { Result, Transfer } from './report.ts';
@@ -103,6 +104,7 @@ class Entry {
     const attempt = await this.contestant.prepare(bench.host, work.subjects, directory);
     // What an earlier run left to be written must not be paid for by this one.
     await promisify(execFile)('sync', ['-f', bench.directory]);
+    await touchFreeMemory();
     const { requests } = await bench.host.state();
     let wrong: string | null = null;
     try {
